@@ -1,0 +1,58 @@
+# Everything a newcomer needs: `make demo` to see it, `make test` to trust it.
+.PHONY: help setup demo test check bench faults hammer lock clean
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+BIN := .venv/bin
+STAMP := .venv/.complete
+
+help:
+	@echo "make demo    the whole platform and a half-year of partnership on this machine"
+	@echo "make test    the whole suite, on real servers"
+	@echo "make check   format, lint, types, import contracts, migrations"
+	@echo "make bench   figures, as ratios within one run"
+	@echo "make faults  kill -9 at random moments, fifty times; SEED=n replays a run"
+	@echo "make hammer  100,000 attempts at what is withdrawn, through kills, pauses and cuts; SEED=n replays a run"
+
+setup: $(STAMP)
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: install it, or say PYTHON=/path/to/python3"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; \
+		echo "$(PYTHON) can't make a .venv: install its venv and pip (Debian: apt install python3-venv), then make again"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+demo: setup
+	$(BIN)/samen demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m deploy.lint_migrations
+
+bench: setup
+	$(BIN)/python -m tests.bench
+
+faults: setup
+	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED))
+
+hammer: setup
+	$(BIN)/python -m tests.faults --attempts 100000 $(if $(SEED),--seed $(SEED))
+
+# Needs uv; the files name no index, so that they install from any.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate --quiet --output-file requirements.txt
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --quiet --constraint requirements.txt --output-file requirements-dev.txt
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

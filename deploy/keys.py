@@ -1,0 +1,196 @@
+"""Makes and keeps the keys of one deployment: NATS tenancy, token keys, database passwords.
+
+Secrets are made once and read from then on; the JWTs are signed again when the topology they tell of has changed.
+Layout below `keys/`:
+`operator/` (the NATS operator's seed; needed only to make or change accounts), `accounts/` (signed account JWTs, which
+the provisioner pushes again after a wipe without the operator's seed), `creds/` (a NATS login a file), `tokens/`
+(a private PEM a signer), `trusted.json` (the public halves), `audit-log.pub.pem` (what verifies the audit log and signs
+nothing), `witnesses.policy` (whose cosignatures it needs), `passwords.json`,
+`operator.conf` (nats-server includes it).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from deploy import nats_jwt, topology
+from deploy.files import write_private
+from shared.tlog.cosignature import witness_key, witness_name
+
+ACCOUNTS = ("SYS", "BUS", "PLATFORM")
+LOG_KEY = "audit-log"
+WITNESS_KEY = "witness"
+
+
+class Keys:
+    """The keys below one folder; `ensure` makes what is missing."""
+
+    def __init__(self, root: Path) -> None:
+        """Take `root` as the folder of the keys."""
+        self.root = root.absolute()
+
+    @property
+    def operator_conf(self) -> Path:
+        """The part of nats-server's configuration that names operator and system account."""
+        return self.root / "operator.conf"
+
+    @property
+    def trusted(self) -> Path:
+        """The public halves of all token keys: {kid: {kind, public_pem}}."""
+        return self.root / "trusted.json"
+
+    @property
+    def log_public(self) -> Path:
+        """The public half of the audit log's key, as PEM: for whoever verifies."""
+        return self.root / f"{LOG_KEY}.pub.pem"
+
+    @property
+    def witness_policy(self) -> Path:
+        """Whose cosignatures a checkpoint needs (c2sp.org/tlog-policy). Made once; then the operators' to change."""
+        return self.root / "witnesses.policy"
+
+    def creds(self, login: str) -> Path:
+        """Return the NATS credentials file of `login`."""
+        return self.root / "creds" / f"{login}.creds"
+
+    def account_jwt(self, account: str) -> str:
+        """Return the signed JWT of an account."""
+        return (self.root / "accounts" / f"{account}.jwt").read_text()
+
+    def token_key(self, kid: str) -> Path:
+        """Return the private key file of the signer `kid`."""
+        return self.root / "tokens" / f"{kid}.pem"
+
+    def password(self, role: str) -> str:
+        """Return the database password of `role`, made at its first use."""
+        path = self.root / "passwords.json"
+        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        if role not in known:
+            known[role] = secrets.token_urlsafe(24)
+            write_private(path, json.dumps(known, indent=1, sort_keys=True))
+        return known[role]
+
+    def ensure(self, issued_at: int | None = None) -> None:
+        """Make every key that is missing; `issued_at` (seconds) dates the NATS JWTs."""
+        for name in ("operator", "accounts", "creds", "tokens"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+            (self.root / name).chmod(0o700)
+        self._ensure_nats(int(time.time()) if issued_at is None else issued_at)
+        self._ensure_tokens()
+
+    def _seed(self, path: Path, prefix: int) -> bytes:
+        if not path.exists():
+            write_private(path, nats_jwt.new_seed(prefix, secrets.token_bytes(32)))
+        return path.read_bytes()
+
+    def _ensure_nats(self, now: int) -> None:
+        wanted = _topology_hash()
+        done = self.root / "topology.sha256"  # written last: it says that the rest is complete
+        if done.exists() and done.read_text() == wanted:
+            return
+        folder = self.root / "operator"
+        operator = self._seed(folder / "operator.nk", nats_jwt.OPERATOR)
+        seeds = {a: self._seed(folder / f"{a}.nk", nats_jwt.ACCOUNT) for a in ACCOUNTS}
+        public = {a: nats_jwt.public_key(seed) for a, seed in seeds.items()}
+        claims = {
+            "SYS": topology.system_claims(),
+            "BUS": topology.bus_claims(),
+            "PLATFORM": topology.platform_claims(public["BUS"]),
+        }
+        for account in ACCOUNTS:
+            jwt = nats_jwt.sign(operator, public[account], account, claims[account], now)
+            write_private(self.root / "accounts" / f"{account}.jwt", jwt)
+        self._ensure_logins(seeds, now)
+        operator_jwt = nats_jwt.sign(
+            operator, nats_jwt.public_key(operator), "samenkracht",
+            nats_jwt.operator_claims(public["SYS"]), now,
+        )  # fmt: skip
+        # Preloaded, so that a server that lost its whole store knows its accounts before anyone reconnects to it.
+        preload = "".join(f'  {public[a]}: "{self.account_jwt(a)}"\n' for a in ACCOUNTS)
+        write_private(
+            self.operator_conf,
+            f'operator: "{operator_jwt}"\nsystem_account: "{public["SYS"]}"\nresolver_preload: {{\n{preload}}}\n',
+        )
+        write_private(done, wanted)
+
+    def _ensure_logins(self, accounts: dict[str, bytes], now: int) -> None:
+        for (account, login), permissions in _logins().items():
+            seed = nats_jwt.new_seed(nats_jwt.USER, secrets.token_bytes(32))
+            claims = nats_jwt.user_claims(permissions.publish, permissions.subscribe)
+            jwt = nats_jwt.sign(accounts[account], nats_jwt.public_key(seed), login, claims, now)
+            write_private(self.creds(login), nats_jwt.credentials(jwt, seed))
+
+    def _ensure_tokens(self) -> None:
+        trusted: dict[str, dict[str, str]] = {}
+        for kid in (topology.DOOR, *topology.NAMES, LOG_KEY):
+            path = self.token_key(kid)
+            if not path.exists():
+                write_private(path, private_pem(Ed25519PrivateKey.generate()))
+            if kid == LOG_KEY:  # it signs checkpoints, never tokens
+                write_private(self.log_public, _public_pem(path))
+                continue
+            kind = "door" if kid == topology.DOOR else "service"
+            trusted[kid] = {"kind": kind, "public_pem": _public_pem(path)}
+        self._ensure_witness()
+        write_private(self.trusted, json.dumps(trusted, indent=1, sort_keys=True))
+
+    def _ensure_witness(self) -> None:
+        """Make the key of the witness inside the platform, and a policy that asks for its cosignature."""
+        path = self.token_key(WITNESS_KEY)
+        if not path.exists():
+            write_private(path, private_pem(Ed25519PrivateKey.generate()))
+        if not self.witness_policy.exists():
+            write_private(self.witness_policy, _first_policy(path))
+
+
+def _first_policy(path: Path) -> str:
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TypeError(f"{path} holds no Ed25519 key")
+    house = topology.WITNESS
+    named = witness_key(witness_name(house), key.public_key())
+    return (
+        "# Whose cosignatures a checkpoint of the audit log needs (c2sp.org/tlog-policy). Add a line `witness`\n"
+        "# for each; the group says how many must sign. Audit asks those with nats:, others come by themselves.\n"
+        f"witness {house} {named} nats:{topology.WITNESS_ASKED}\n"
+        f"group enough 1 {house}\n"
+        "quorum enough\n"
+    )
+
+
+def _logins() -> dict[tuple[str, str], topology.Permissions]:
+    platform = {("PLATFORM", name): p for name, p in topology.platform_logins().items()}
+    return platform | {
+        ("SYS", "provisioner-sys"): topology.PROVISIONER_SYS,
+        ("BUS", "provisioner-bus"): topology.PROVISIONER_BUS,
+    }
+
+
+def _topology_hash() -> str:
+    claims = [
+        topology.system_claims(), topology.bus_claims(), topology.platform_claims("BUS"),
+        *(nats_jwt.user_claims(p.publish, p.subscribe) for _, p in sorted(_logins().items())),
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(claims, sort_keys=True).encode()).hexdigest()
+
+
+def private_pem(key: Ed25519PrivateKey) -> bytes:
+    """Return the key as it is kept in a file."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _public_pem(path: Path) -> str:
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return pem.decode()

@@ -1,0 +1,298 @@
+"""Checks a pack offline: nothing in it is believed but what the keys signed, and all else must follow from that."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from heapq import merge
+
+from deploy.pack.layout import (
+    ABOUT,
+    CHECKPOINTS,
+    HEADER,
+    KEY,
+    LINES,
+    LOG,
+    MANIFEST,
+    NOTE,
+    POLICY,
+    README,
+    TABLE,
+    Json,
+    Manifest,
+    entry_of,
+    files_of,
+    range_of,
+    row,
+)  # fmt: skip
+from deploy.pack.report import Report
+from deploy.pack.source import BadPack, Source
+from shared.tlog import tiles
+from shared.tlog.cosignature import cosigned
+from shared.tlog.merkle import TILE_HEIGHT, Tree, extend, leaf_hash, root
+from shared.tlog.note import BadNote, Checkpoint, split
+from shared.tlog.tiles import ENTRIES, HASH_SIZE, WIDTH, Unreadable
+from shared.tlog.trust import Trust, pem_of
+
+Progress = Callable[[int, int], None]
+
+
+def verify(
+    source: Source,
+    trust: Trust,
+    *,
+    pinned: str | None = None,
+    origin: str | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Returns what is wrong with a pack. `trust` comes from elsewhere; `pinned` is a checkpoint kept from before.
+
+    `progress` is told (lines checked, of how many).
+    """
+    checker = _Checker(source, trust, progress or (lambda _done, _of: None))
+    try:
+        checker.run(pinned, origin)
+    except BadPack as bad:
+        name, _, what = str(bad).partition(": ")
+        checker.report.add(name, what or "cannot be read")
+    return checker.report
+
+
+class _Checker:
+    def __init__(self, source: Source, trust: Trust, progress: Progress) -> None:
+        self._source, self._trust, self._progress = source, trust, progress
+        self.report = Report()
+        self._tree = Tree()
+        self._made = Manifest()
+        self._waiting: dict[int, list[bytes]] = {}
+        self._table = sha256()
+        self._table_bytes = 0
+
+    def run(self, pinned: str | None, origin: str | None) -> None:
+        told = self._manifest()
+        self._files(told)
+        under = self._under(origin)
+        if under is None:
+            return
+        self._made.origin, self._made.school = under.origin, under.origin.rpartition("/")[2]
+        self._made.first, self._made.end = range_of(told, under.size)
+        self._keys()
+        kept = self._pinned(pinned, under)
+        self._walk(under, kept)
+        self.report.size, self.report.root = under.size, under.root.hex()
+        self._compare()
+
+    # What is there -----------------------------------------------------------------------------------------------
+
+    def _manifest(self) -> Json:
+        try:
+            told = json.loads(self._source.read(MANIFEST))
+        except ValueError:
+            raise BadPack(f"{MANIFEST}: not JSON") from None
+        if not isinstance(told, dict) or not isinstance(told.get("files"), dict):
+            raise BadPack(f"{MANIFEST}: not a manifest")
+        return told
+
+    def _files(self, told: Json) -> None:
+        names = self._source.names()
+        for name, count in Counter(names).items():
+            if count > 1:
+                self.report.add(name, "is there twice")
+        present = set(names) - {MANIFEST}
+        for name in sorted(told["files"].keys() - present):
+            self.report.add(name, "is missing")
+        for name in sorted(present):
+            facts = self._source.facts(name)
+            self._made.files[name] = facts
+            if name not in told["files"]:
+                self.report.add(name, "is not in the manifest")
+            elif told["files"][name] != facts:
+                self.report.add(name, "has another hash than the manifest says")
+        if README in present and self._source.read(README) != ABOUT.encode():
+            self.report.add(README, "is not the text that belongs here")
+
+    def _under(self, origin: str | None) -> Checkpoint | None:
+        try:
+            note = self._source.read(NOTE).decode()
+            checkpoint, self.report.cosigned = self._trust.checked(note, origin)[0], dict(self._signers(note))
+        except (BadNote, UnicodeDecodeError) as bad:
+            self.report.add(NOTE, str(bad))
+            return None
+        self.report.origin = checkpoint.origin
+        return checkpoint
+
+    def _signers(self, note: str) -> dict[str, int]:
+        """Returns who cosigned; raises BadNote for a signature of nobody known, which a pack has no reason to hold."""
+        known = {(key.name, key.id) for key in self._trust.policy.keys}
+        _, (_, *others) = split(note)
+        names = [(one.name, one.key_id) for one in others]
+        if not set(names) <= known or len(set(names)) < len(names):
+            raise BadNote("signed by someone who is not in the policy, or twice")
+        return cosigned(note, self._trust.policy.keys)
+
+    def _keys(self) -> None:
+        """The keys in the pack are there to be compared; what is believed is what the caller brought."""
+        if self._source.read(KEY) != pem_of(self._trust.log):
+            self.report.add(KEY, "is not the key that you gave")
+        if self._source.read(POLICY) != self._trust.policy.text.encode():
+            self.report.add(POLICY, "is not the policy that you gave")
+
+    def _checkpoints(self, under: Checkpoint) -> Iterator[Checkpoint]:
+        """Yields the checkpoints that are good in themselves, in the order of their sizes."""
+        before, last = 0, ""
+        for number, line in enumerate(self._source.lines(CHECKPOINTS), 1):
+            try:
+                last = json.loads(line)["note"]
+                if json.dumps({"note": last}).encode() != line:
+                    raise BadNote("not laid out as it must be")
+                found = self._trust.of_log(last, under.origin)
+                self._signers(last)
+                if not before < found.size <= under.size:
+                    raise BadNote(f"{found.size} lines do not follow {before}")
+            except (BadNote, ValueError, KeyError, TypeError, AttributeError) as bad:
+                self.report.add(CHECKPOINTS, f"line {number}: {bad}")
+                continue
+            before = found.size
+            self.report.checkpoints += 1
+            yield found
+        if last != self._source.read(NOTE).decode():
+            self.report.add(CHECKPOINTS, "does not end with the checkpoint that the pack is under")
+
+    def _pinned(self, pinned: str | None, under: Checkpoint) -> Checkpoint | None:
+        if pinned is None:
+            return None
+        try:
+            kept = self._trust.of_log(pinned, under.origin)
+        except BadNote as bad:
+            self.report.add(NOTE, f"your own checkpoint is of another log: {bad}")
+            return None
+        if kept.size > under.size:
+            self.report.add(NOTE, f"you have seen {kept.size} lines signed, this pack ends at {under.size}")
+            return None
+        return kept
+
+    # The lines ---------------------------------------------------------------------------------------------------
+
+    def _walk(self, under: Checkpoint, pinned: Checkpoint | None) -> None:
+        size, lines = under.size, self._source.lines(LINES)
+        self._told(HEADER)
+        marks = merge(self._checkpoints(under), [pinned] if pinned and pinned.size else [], key=lambda one: one.size)
+        due = next(marks, None)
+        for first in range(0, size, WIDTH):
+            end = min(first + WIDTH, size)
+            leaves = self._tile(tiles.hashes(0), first, size)
+            entries = self._page(lines, first, end, leaves)
+            if entries is not None and (self._made.first, self._made.end) == (0, size):
+                self._bundle(first, size, entries)
+            at = first
+            while due is not None and due.size <= end:
+                self._grow(leaves[at - first : due.size - first])
+                at = due.size
+                if root(self._tree) != due.root:
+                    self.report.add(CHECKPOINTS, f"the log of {due.size} lines had another root when it was signed")
+                due = next(marks, None)
+            self._grow(leaves[at - first :])
+            self._progress(end, size)
+        if next(lines, None) is not None:
+            self.report.add(LINES, "has more lines than the manifest says", self._made.end)
+        self._levels(size)
+
+    def _page(self, lines: Iterator[bytes], first: int, end: int, leaves: list[bytes]) -> list[bytes] | None:
+        low, high = max(first, self._made.first), min(end, self._made.end)
+        if low >= high:
+            return None
+        entries = []
+        for idx in range(low, high):
+            line = next(lines, None)
+            if line is None:
+                self.report.add(LINES, "ends before the line", idx)
+                break
+            entries.append(line)
+            if leaf_hash(line) != leaves[idx - first]:
+                self.report.add(LINES, "the line is not the one that was logged", idx)
+            self._line(idx, line)
+        return entries
+
+    def _line(self, idx: int, line: bytes) -> None:
+        self.report.lines += 1
+        try:
+            entry = entry_of(line)
+            producer, seq, school = str(entry["producer"]), int(entry["seq"]), entry["school"]
+        except (ValueError, KeyError, TypeError) as error:
+            self.report.add(LINES, f"the line is no entry: {error}", idx)
+            return
+        if school != self._made.school:
+            self.report.add(LINES, "the line is of another school", idx)
+        seqs = self._made.producers.get(producer)
+        if seqs is None:
+            self._made.producers[producer] = seqs = [seq, seq - 1]
+            if self._made.first == 0 and seq != 1:
+                self.report.add(LINES, f"{producer} begins at {seq}, not at 1", idx)
+        if seq != seqs[1] + 1:
+            self.report.add(LINES, f"{producer} goes from {seqs[1]} to {seq}", idx)
+        seqs[1] = seq
+        self._told(row(idx, entry))
+
+    def _told(self, cells: bytes) -> None:
+        self._table.update(cells)
+        self._table_bytes += len(cells)
+
+    # The tiles ---------------------------------------------------------------------------------------------------
+
+    def _tile(self, kind: str, first: int, count: int) -> list[bytes]:
+        """Returns the things of the file with thing `first` of `count`; a finding and blanks if it is not whole."""
+        place = f"{LOG}/{tiles.place(kind, first, count)}"
+        wanted = min(count - first, WIDTH)
+        try:
+            found = list(tiles.unpacked(kind, self._source.read(place)))
+        except (BadPack, Unreadable) as bad:
+            self.report.add(place, str(bad).rpartition(": ")[2], first if kind == tiles.hashes(0) else -1)
+            found = []
+        if len(found) != wanted:
+            self.report.add(place, f"holds {len(found)}, not {wanted}", first if kind == tiles.hashes(0) else -1)
+        return (found + [bytes(HASH_SIZE)] * wanted)[:wanted]
+
+    def _bundle(self, first: int, size: int, entries: list[bytes]) -> None:
+        place = f"{LOG}/{tiles.place(ENTRIES, first, size)}"
+        for n, (bundled, line) in enumerate(zip(self._tile(ENTRIES, first, size), entries, strict=False)):
+            if bundled != line:
+                self.report.add(place, "the entry is not the line", first + n)
+
+    def _grow(self, leaves: list[bytes]) -> None:
+        self._tree, completed = extend(self._tree, leaves)
+        for new in completed:
+            level = new.level // TILE_HEIGHT
+            self._waiting.setdefault(level, []).extend(new.hashes)
+            while len(self._waiting[level]) >= WIDTH:
+                self._level(
+                    level, self._waiting[level][:WIDTH], new.first + len(new.hashes) - len(self._waiting[level])
+                )
+                del self._waiting[level][:WIDTH]
+
+    def _levels(self, size: int) -> None:
+        """The last files of the levels above the leaves."""
+        for level, left in self._waiting.items():
+            if left:
+                self._level(level, left, (size >> level * TILE_HEIGHT) - len(left))
+
+    def _level(self, level: int, hashes: list[bytes], first: int) -> None:
+        kind = tiles.hashes(level)
+        if self._tile(kind, first, first + len(hashes)) != hashes:
+            place = f"{LOG}/{tiles.place(kind, first, first + len(hashes))}"
+            self.report.add(place, "does not follow from the tiles below")
+
+    # What follows from the rest -----------------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        report, made = self.report, self._made
+        made.size, made.root = report.size, report.root
+        report.producers = made.producers
+        if made.files.get(TABLE) != {"bytes": self._table_bytes, "sha256": self._table.hexdigest()}:
+            report.add(TABLE, "does not follow from the lines")
+        wanted = {MANIFEST, *files_of(made)}
+        for name in sorted({MANIFEST, *made.files} ^ wanted):
+            report.add(name, "is missing" if name in wanted else "does not belong to the pack")
+        if self._source.read(MANIFEST) != made.text.encode():
+            report.add(MANIFEST, "does not follow from the rest of the pack")

@@ -1,0 +1,1 @@
+"""`samen`: the operator's command line."""

@@ -1,0 +1,73 @@
+"""What commands for people share: ask, say what went wrong in a line, say when a withdrawal holds everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from deploy.home import Home
+from deploy.samen.client import Client
+from deploy.samen.up import Dir
+from shared.errors import Problem
+
+HOW = {
+    "confirmed": "In force everywhere since {at}: every service has confirmed it.",
+    "clock": "In force everywhere since {at}: a service did not confirm it, and its older permits have run out.",
+    None: "It is recorded; that it holds everywhere is not confirmed yet. It will be within seconds (`samen status`).",
+}
+"""What a person is told of a withdrawal."""
+
+
+def do(directory: Dir, work: Callable[[Client], Awaitable[Any]], *, tell: bool = True) -> Any:  # noqa: ANN401  JSON
+    """Return what `work` returns; a problem is told in a line and ends the command with 1, or raised: `tell` False."""
+
+    async def run() -> Any:  # noqa: ANN401  JSON
+        async with Client(Home(directory)) as client:
+            return await work(client)
+
+    try:
+        return asyncio.run(run())
+    except Problem as problem:
+        if not tell:
+            raise
+        Console(stderr=True).print(f"[red]{escape(problem.detail)}[/]")
+        for name, value in problem.more.items():
+            Console(stderr=True, soft_wrap=True).print(f"[dim]{escape(f'{name}: {value}')}[/]")
+        raise typer.Exit(1) from None
+
+
+def ask_network(
+    directory: Dir, school: str, person: UUID, query: str, body: dict[str, Any], *, tell: bool = True
+) -> Any:  # noqa: ANN401  JSON
+    """Return network's answer to a person's query."""
+
+    def ask(client: Client) -> Awaitable[Any]:
+        return client.query(school, "network", query, body, client.actor(person, school))
+
+    return do(directory, ask, tell=tell)
+
+
+def order(directory: Dir, school: str, person: UUID, command: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Give network a person's command, print when a withdrawal holds everywhere, return the reply."""
+
+    async def give(client: Client) -> tuple[dict[str, Any], Any]:
+        reply = await client.command(school, "network", command, body, client.actor(person, school))
+        return reply, await client.effective(school, reply["withdrawal"]) if "withdrawal" in reply else None
+
+    reply, effect = do(directory, give)
+    if effect is not None:
+        Console(soft_wrap=True).print(HOW[effect["how"]].format(at=effect["at"]))
+    return dict(reply)
+
+
+def as_json(found: object) -> None:
+    """Print JSON."""
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")

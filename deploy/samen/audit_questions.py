@@ -1,0 +1,256 @@
+"""`samen audit`, further: what the judge found, emergencies, consents as they stood, exports, the story for parents."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.samen.audit import (
+    FORMATS,
+    As,
+    AsJson,
+    Before,
+    Json,
+    Kind,
+    Limit,
+    School,
+    Since,
+    Until,
+    Who,
+    Why,
+    ask,
+    moment,
+    page,
+    print_lines,
+)
+from deploy.samen.up import Dir
+from shared.events.words import Purpose
+
+From = Annotated[datetime, typer.Option("--from", formats=FORMATS, help="Lines committed from this moment on (UTC).")]
+To = Annotated[datetime, typer.Option("--to", formats=FORMATS, help="Before this moment (UTC).")]
+On = Annotated[
+    datetime | None, typer.Option("--on", formats=FORMATS, help="As they stood then (UTC); now if left out.")
+]
+Known = Annotated[
+    datetime | None, typer.Option("--known", formats=FORMATS, help="By what was recorded then (UTC); now if left out.")
+]
+Lang = Annotated[str, typer.Option("--lang", help="nl or en.")]
+CHILD = typer.Argument(help="The child's id.")
+PERIOD = 200
+
+
+def _json(found: object) -> None:
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+
+
+def findings(
+    school: School,
+    person: As,
+    purpose: Why = Purpose.OVERSIGHT,
+    code: Annotated[str | None, typer.Option("--code", help="Only findings with this code.")] = None,
+    limit: Limit = 50,
+    before: Before = None,
+    as_json: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Show what the judge found: lines that were not allowed, or not on the basis they claim."""
+    body = {"purpose": purpose, "code": code, "limit": limit, "before": before}
+    found = ask(directory, school, person, "findings", body)
+    if as_json:
+        _json(found)
+        return
+    print_findings(found["findings"])
+    Console().print(f"Judged: {found['judged']} of {found['size']} lines.")
+    if found["next"] is not None:
+        Console().print(f"There is more: add --before {found['next']}")
+
+
+def print_findings(found: list[Json]) -> None:
+    """Print findings with both sides: what the line says, and what the log shows."""
+    console = Console(highlight=False)
+    if not found:
+        console.print("[green]Nothing was found.[/]")
+        return
+    table = Table("nr", "code", "the line says", "the log shows", title="Findings")
+    for one in found:
+        table.add_row(str(one["idx"]), one["code"], *(escape(_words(one[side])) for side in ("says", "shows")))
+    console.print(table)
+
+
+def _words(side: Json) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in side.items() if value not in (None, [], ""))
+
+
+def judge(
+    school: School,
+    person: As,
+    since: From,
+    until: To,
+    purpose: Why = Purpose.OVERSIGHT,
+    as_json: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Judge a period anew, whatever was found before. Exit status 0: nothing was found."""
+    body: Json = {"purpose": purpose, "since": moment(since), "until": moment(until), "limit": PERIOD}
+    found: list[Json] = []
+    judged, first = 0, None
+    while True:
+        part = ask(directory, school, person, "judge", body | {"first": first})
+        found += part["findings"]
+        judged += part["judged"]
+        first = part["next"]
+        if first is None:
+            break
+    if as_json:
+        _json({"judged": judged, "findings": found})
+    else:
+        print_findings(found)
+        Console().print(f"Judged: {judged} lines.")
+    raise typer.Exit(1 if found else 0)
+
+
+def exports(
+    school: School,
+    person: As,
+    purpose: Why = Purpose.OVERSIGHT,
+    since: Since = None,
+    until: Until = None,
+    who: Who = None,
+    category: Kind = None,
+    limit: Limit = 50,
+    before: Before = None,
+    as_json: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Show what was exported or taken along."""
+    body = page(purpose, since, until, category, before) | {"who": who, "limit": limit}
+    print_lines(ask(directory, school, person, "exports", body), "Exports", as_json=as_json)
+
+
+def log_looks(
+    school: School,
+    person: As,
+    purpose: Why = Purpose.OVERSIGHT,
+    since: Since = None,
+    until: Until = None,
+    who: Who = None,
+    limit: Limit = 50,
+    before: Before = None,
+    as_json: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Show who looked at the log itself; this look becomes a line too."""
+    body = page(purpose, since, until, None, before) | {"who": who, "limit": limit}
+    print_lines(ask(directory, school, person, "log-looks", body), "Looks at the log", as_json=as_json)
+
+
+def break_glass(
+    school: School,
+    person: As,
+    purpose: Why = Purpose.OVERSIGHT,
+    child: Annotated[UUID | None, typer.Option("--child", help="Only to this child.")] = None,
+    limit: Limit = 50,
+    before: Before = None,
+    as_json: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Show every emergency access, and whether somebody reviewed it."""
+    body = {"purpose": purpose, "child": child, "limit": limit, "before": before}
+    found = ask(directory, school, person, "break-glass", body)
+    if as_json:
+        _json(found)
+        return
+    table = Table("nr", "child", "who", "role", "from", "until", "review", title="Emergency access")
+    for one in found["emergencies"]:
+        cells = (one["idx"], one["child"], one["member"], one["role"], one["starts_at"][:16], one["ends_at"][:16])
+        table.add_row(*map(str, cells), _review(one))
+    Console().print(table if found["emergencies"] else "No emergency access.")
+    if found["next"] is not None:
+        Console().print(f"There is more: add --before {found['next']}")
+
+
+def _review(one: Json) -> str:
+    if one["review"] is None:
+        return "[red]nobody, and too late[/]" if one["overdue"] else f"waits, until {one['review_due_at'][:16]}"
+    late = "" if one["review"]["in_time"] else ", too late"
+    return f"{one['review']['outcome']} by {one['review']['by']}{late}"
+
+
+def consents(
+    child: Annotated[UUID, CHILD],
+    school: School,
+    person: As,
+    purpose: Why = Purpose.OVERSIGHT,
+    on: On = None,
+    known: Known = None,
+    as_json: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Show a child's consents as they stood on a date, and as was known on a date."""
+    body = {"purpose": purpose, "child": child, "on": moment(on), "known": moment(known)}
+    found = ask(directory, school, person, "consents", body)
+    if as_json:
+        _json(found)
+        return
+    columns = ("consent", "state", "purpose", "to", "categories", "from", "until", "answers")
+    table = Table(title=f"Consents on {found['on'][:16]}")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for one in found["consents"]:
+        answers = "\n".join(f"{a['answer']} by {a['giver'][:8]} {(a['at'] or '')[:10]}" for a in one["answers"])
+        named = (f"{one['consent'][:8]} v{one['version']}", one["state"], one["purpose"], one["recipient"])
+        table.add_row(*named, ", ".join(one["categories"]), one["starts_at"][:10], one["ends_at"][:10], answers)
+    Console().print(table if found["consents"] else "No consents.")
+
+
+def story(
+    child: Annotated[UUID, CHILD],
+    school: School,
+    person: As,
+    lang: Lang = "nl",
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
+    before: Before = None,
+    as_json: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Tell a guardian or young person who looked, in plain sentences."""
+    body: dict[str, Any] = page(Purpose.OWN_DATA, since, until, None, before)
+    found = ask(directory, school, person, "story", body | {"child": child, "language": lang, "limit": limit})
+    if as_json:
+        _json(found)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for one in found["sentences"]:
+        console.print(escape(one["sentence"]))
+    if not found["sentences"]:
+        console.print("Niemand heeft gekeken." if lang == "nl" else "Nobody has looked.")
+    if found["next"] is not None:
+        console.print(f"--before {found['next']}")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "findings": findings,
+    "judge": judge,
+    "exports": exports,
+    "log-looks": log_looks,
+    "break-glass": break_glass,
+    "consents": consents,
+    "story": story,
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `samen audit`."""
+    for name, command in COMMANDS.items():
+        app.command(name=name)(command)

@@ -1,0 +1,195 @@
+"""`samen audit export`: a school's log as a pack for auditors; and the check of such a pack, without any platform."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from deploy.home import Home
+from deploy.pack.layout import KEY, POLICY, Manifest
+from deploy.pack.report import Report
+from deploy.pack.source import BadPack, Source
+from deploy.pack.verifier import verify
+from deploy.pack.writer import PackWriter, zipped
+from deploy.samen.asking import do
+from deploy.samen.client import Client
+from deploy.samen.proofs import As, School, Why, trust_of
+from deploy.samen.up import Dir
+from shared.events.words import Purpose
+from shared.tlog.note import Checkpoint, split
+from shared.tlog.policy import Policy
+from shared.tlog.trust import Trust, Untrusted, log_key_in, pem_of, policy_in, read_log_key
+
+Json = dict[str, Any]
+FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+FAILED_RC = 1
+
+
+class Exporter:
+    """Asks for the log page by page and writes what comes; each page is a look that the log keeps."""
+
+    def __init__(self, client: Client, school: str, person: UUID, purpose: Purpose) -> None:
+        """Take who asks for which school's log, and why."""
+        self._client, self._school = client, school
+        self._actor, self._purpose = client.actor(person, school), purpose
+
+    async def _ask(self, query: str, **body: object) -> Json:
+        found: Json = await self._client.query(
+            self._school, "audit", query, {"purpose": self._purpose, **body}, self._actor
+        )
+        return found
+
+    async def run(self, folder: Path, trust: Trust, since: str | None, until: str | None, told: Progress) -> Manifest:
+        """Write the pack into a folder that is not there yet; return its manifest."""
+        begun = await self._ask("export", since=since, until=until)
+        size = Checkpoint.parse(split(begun["note"])[0]).size
+        task = told.add_task("lines", total=size)
+        first, end = begun["first"], begun["end"]
+        with PackWriter(folder, begun["note"], first, end) as writer:
+            for low, high in ((0, first), (first, end), (end, size)):
+                async for count in self._fill(writer, low, high, entries=(low, high) == (first, end)):
+                    told.update(task, completed=count)
+            notes = [note async for page in self._notes(size) for note in page]
+            writer.checkpoints([*notes[:-1], begun["note"]])
+            return await asyncio.to_thread(writer.finish, pem_of(trust.log), trust.policy.text.encode())
+
+    async def _fill(self, writer: PackWriter, first: int, end: int, *, entries: bool) -> AsyncIterator[int]:
+        while first < end:
+            if entries:
+                page = [text.encode() for text in (await self._ask("export-lines", first=first, end=end))["lines"]]
+                await asyncio.to_thread(writer.entries, page)
+            else:
+                joined = b64decode((await self._ask("export-hashes", first=first, end=end))["hashes"])
+                page = [joined[at : at + 32] for at in range(0, len(joined), 32)]
+                await asyncio.to_thread(writer.hashes, page)
+            if not page:
+                raise BadPack("the log: it gave fewer lines than it has signed")
+            first += len(page)
+            yield first
+
+    async def _notes(self, size: int) -> AsyncIterator[list[str]]:
+        last = 0
+        while last < size:
+            found = await self._ask("export-checkpoints", after=last, until=size)
+            if found["last"] is None:
+                return
+            yield found["notes"]
+            last = found["last"]
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def export(
+    school: School,
+    person: As,
+    out: Annotated[Path, typer.Option("--out", help="A new folder, or a new file that ends in .zip.")],
+    purpose: Why = Purpose.OVERSIGHT,
+    since: Annotated[datetime | None, typer.Option("--from", formats=FORMATS, help="Recorded since (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Recorded before this (UTC).")] = None,
+    directory: Dir = None,
+) -> None:
+    """Write a school's log as one pack: lines (NDJSON, CSV), tiles, checkpoints with cosignatures, keys, manifest."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    if out.exists():
+        console.print(f"[red]{escape(str(out))} is there already: name a new one[/]")
+        raise typer.Exit(FAILED_RC)
+    trust = trust_of(directory, None, None)
+    folder = out.with_name(f".{out.name}.part")
+    shutil.rmtree(folder, ignore_errors=True)
+
+    async def run(client: Client) -> Manifest:
+        with _bar(console) as told:
+            period = (_utc(since), _utc(until))
+            return await Exporter(client, school, person, purpose).run(folder, trust, *period, told)
+
+    try:
+        made: Manifest = do(directory, run)
+        if out.suffix == ".zip":
+            zipped(folder, out)
+        else:
+            folder.rename(out)
+    except (BadPack, ValueError, OSError) as error:
+        console.print(f"[red]nothing was written: {escape(str(error))}[/]")
+        raise typer.Exit(FAILED_RC) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    console.print(f"{escape(str(out))}: lines {made.first} to {made.end - 1} of {made.size} in {escape(made.origin)}")
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment.isoformat()}Z"
+
+
+def verify_pack(
+    pack: Path, key: Path | None, policy: Path | None, pinned: Path | None, directory: Path | None, *, as_json: bool
+) -> None:
+    """Check a pack, print what is wrong with it, and end the command: exit status 0 when nothing is."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        with Source(pack) as source, _bar(console) as told:
+            trust = _trust(source, key, policy, directory, console)
+            task = told.add_task("lines", total=None)
+            kept = pinned.read_text() if pinned else None
+            report = verify(
+                source, trust, pinned=kept, progress=lambda done, of: told.update(task, completed=done, total=of)
+            )
+    except (BadPack, Untrusted, OSError, UnicodeDecodeError) as error:
+        console.print(f"[red]nothing was checked: {escape(str(error))}[/]")
+        raise typer.Exit(FAILED_RC) from None
+    _tell(report, as_json=as_json)
+    raise typer.Exit(FAILED_RC if report.findings else 0)
+
+
+def _trust(source: Source, key: Path | None, policy: Path | None, directory: Path | None, console: Console) -> Trust:
+    keys = Home(directory).keys
+    if key is not None or keys.log_public.exists():
+        if policy is not None or key is None:
+            return trust_of(directory, key, policy)
+        return Trust(read_log_key(key), _own(source)[1])
+    log, own = _own(source)
+    console.print(
+        "[yellow]The keys are the pack's own: that shows that the pack fits together, not who made it. Give it those "
+        "that you got another way (--key, --policy).[/]"
+    )
+    return Trust(log, own)
+
+
+def _own(source: Source) -> tuple[Ed25519PublicKey, Policy]:
+    return log_key_in(source.read(KEY), KEY), policy_in(source.read(POLICY), POLICY)
+
+
+def _tell(report: Report, *, as_json: bool) -> None:
+    first = report.first_bad_line
+    if as_json:
+        found = [{"file": one.file, "idx": one.idx, "what": one.what} for one in report.findings]
+        told = {name: getattr(report, name) for name in ("origin", "size", "lines", "checkpoints", "root", "producers")}
+        told |= {"cosigned": report.cosigned, "first_bad_line": first.idx if first else None}
+        sys.stdout.write(json.dumps({**told, "findings": found, "ok": not found}, indent=1) + "\n")
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    for one in report.findings[:20]:
+        where = f" line {one.idx}" if one.idx >= 0 else ""
+        console.print(f"[red]{escape(one.file)}{where}: {escape(one.what)}[/]")
+    if report.findings:
+        what = f"the first bad line is {first.idx}" if first else "no single line is to blame"
+        console.print(f"[red]It does not hold: {len(report.findings)} findings; {what}.[/]")
+        return
+    console.print(f"[green]It holds: {report.lines} of {report.size} lines in {escape(report.origin)}.[/]")
+    console.print(f"{report.checkpoints} checkpoints; cosigned by {', '.join(report.cosigned) or 'nobody'}")

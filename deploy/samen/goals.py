@@ -1,0 +1,255 @@
+"""`samen goals`: a child's (or a school's own) goals, their steps and scores."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deploy.home import Home
+from deploy.samen.client import Client
+from deploy.samen.ladder import chart
+from deploy.samen.up import Dir
+from shared.events.goals import Achievement, Domain
+from shared.events.words import Purpose, Setting
+
+app = typer.Typer(no_args_is_help=True, help="Goals: list, show, propose, step, score, correct.")
+
+School = Annotated[str, typer.Option("--school", help="The school's slug.")]
+As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
+Why = Annotated[Purpose, typer.Option("--purpose", help="Why: it goes into the log.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+GoalId = Annotated[UUID, typer.Argument(help="The goal's id.")]
+Version = Annotated[int, typer.Option("--version", help="The version you saw (`samen goals show`).")]
+On = Annotated[
+    datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The day that was seen; today if left out.")
+]
+Key = Annotated[str | None, typer.Option("--key", help="Makes a retry safe: the same key, the same answer.")]
+Level = Annotated[int, typer.Option("--level", min=-2, max=2, help="What was seen, on the goal's ladder.")]
+
+
+class Step(StrEnum):
+    """The steps in a goal's life that a person takes."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    ACTIVATE = "activate"
+    HOLD = "hold"
+    RESUME = "resume"
+    COMPLETE = "complete"
+    CANCEL = "cancel"
+    MARK_IN_ERROR = "mark-in-error"
+    ASSESS = "assess"
+
+
+COMMANDS = {step: f"{step.value}-goal" for step in Step} | {Step.MARK_IN_ERROR: "mark-goal-in-error"}
+
+
+def _query(directory: Dir, school: str, person: UUID, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401  JSON
+    async def run() -> Any:  # noqa: ANN401  JSON
+        async with Client(Home(directory)) as client:
+            return await client.query(school, "goals", name, body, client.actor(person, school))
+
+    return asyncio.run(run())
+
+
+def _command(directory: Dir, school: str, person: UUID, name: str, body: dict[str, Any], key: str | None) -> None:
+    async def run() -> Any:  # noqa: ANN401  JSON
+        async with Client(Home(directory)) as client:
+            given = {name: value for name, value in body.items() if value is not None}
+            return await client.command(school, "goals", name, given, client.actor(person, school), key=key)
+
+    for what, value in asyncio.run(run()).items():
+        Console().print(f"{what}: {value if not isinstance(value, list) else ', '.join(value)}", markup=False)
+
+
+def _print_json(found: object) -> None:
+    sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+
+
+@app.command(name="list")
+def list_goals(
+    about: Annotated[UUID, typer.Argument(help="The child's id, or the school's own subject.")],
+    school: School,
+    person: As,
+    purpose: Why = Purpose.GUIDANCE,
+    after: Annotated[UUID | None, typer.Option("--after", help="Go on after this goal.")] = None,
+    as_json: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """List goals, newest first, with their latest levels and the T-scores."""
+    found = _query(directory, school, person, "goals-of-child", {"about": about, "purpose": purpose, "after": after})
+    if as_json:
+        _print_json(found)
+        return
+    table = Table(title="Goals", caption="" if found["scores_shown"] else "scores are not yours to see")
+    for column in ("goal", "in own words", "domain", "status", "went", "weight", *Setting, "differs"):
+        table.add_column(column)
+    for goal in found["goals"]:
+        latest = goal.get("latest", {})
+        differs = [f"{one['lower']} below {one['higher']}" for one in goal.get("diverging", [])]
+        table.add_row(
+            f"{goal['id']} v{goal['version']}",
+            Text(goal["statement"]),
+            goal["domain"],
+            goal["status"],
+            goal["achievement"] or "",
+            str(goal["weight"]),
+            *(f"{latest[setting]['level']:+d}" if setting in latest else "" for setting in Setting),
+            ", ".join(differs),
+        )
+    console = Console()
+    console.print(table)
+    if "t_score" in found:
+        console.print(_t_table(found["t_score"]))
+    if found["next"]:
+        console.print(f"more: --after {found['next']}")
+
+
+def _t_table(told: dict[str, Any]) -> Table:
+    change = "" if told["change"] is None else f"; {told['change']:+.1f} since the baselines"
+    table = Table(
+        title="T-score", caption=f"50 is as expected{change}. Read it beside the levels; never rank children."
+    )
+    for column in ("from", "T", "scored", "without a score"):
+        table.add_column(column)
+    for name, one in {**told["settings"], "together": told["together"], "baseline": told["baseline"]}.items():
+        value = f"{one['value']:.1f}" if one["value"] is not None else one.get("problem", "-")
+        table.add_row(name, value, str(one["scored"]), str(len(one["missing"])))
+    return table
+
+
+@app.command()
+def show(
+    goal: GoalId,
+    school: School,
+    person: As,
+    purpose: Why = Purpose.GUIDANCE,
+    as_json: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Show one goal: its words, its steps, and its ladder over time."""
+    found = _query(directory, school, person, "goal", {"goal": goal, "purpose": purpose})
+    if as_json:
+        _print_json(found)
+        return
+    console, told = Console(), found["goal"]
+    table = Table(title=f"Goal {told['id']} version {told['version']}", show_header=False)
+    for name in ("statement", "wording", "domain", "status", "achievement", "target_on", "weight", "baseline"):
+        table.add_row(name, Text(str(told[name] if told[name] is not None else "")))
+    table.add_row("settings", ", ".join(told["settings"]))
+    table.add_row("responsible", "\n".join(told["responsible"]))
+    console.print(table)
+    steps = Table(title="Steps")
+    for column in ("version", "when", "became", "went", "why", "who"):
+        steps.add_column(column)
+    for step in found["steps"]:
+        when, went, why = step["taken_at"][:10], step["achievement"] or "", Text(step["reason"] or "")
+        steps.add_row(str(step["goal_version"]), when, step["status"], went, why, step["taken_by"])
+    console.print(steps)
+    if found["scores_shown"]:
+        console.print(chart(found["scores"], told["ladder"], told["baseline"]))
+    else:
+        console.print("scores are not yours to see")
+
+
+@app.command()
+def propose(
+    about: Annotated[UUID, typer.Argument(help="The child's id, or the school's own subject.")],
+    school: School,
+    person: As,
+    domain: Annotated[Domain, typer.Option("--domain")],
+    setting: Annotated[list[Setting], typer.Option("--setting", help="Where it is worked on; repeat it.")],
+    statement: Annotated[str, typer.Option("--statement", help="In the child's or family's own words.")],
+    wording: Annotated[str, typer.Option("--wording", help="Specific and measurable.")],
+    ladder: Annotated[list[str], typer.Option("--ladder", help="What -2, -1, 0, +1, +2 mean: five times, in order.")],
+    target: Annotated[datetime, typer.Option("--target", formats=["%Y-%m-%d"])],
+    responsible: Annotated[list[UUID], typer.Option("--responsible", help="A member who sees to it; repeat it.")],
+    baseline: Annotated[int, typer.Option("--baseline", min=-2, max=2)] = -1,
+    weight: Annotated[int, typer.Option("--weight", min=0, max=10)] = 1,
+    purpose: Why = Purpose.GUIDANCE,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Propose a goal."""
+    body = {
+        "about": about,
+        "domain": domain,
+        "settings": setting,
+        "statement": statement,
+        "wording": wording,
+        "ladder": ladder,
+        "baseline": baseline,
+        "target_on": target.date(),
+        "responsible": responsible,
+        "weight": weight,
+        "purpose": purpose,
+    }
+    _command(directory, school, person, "propose-goal", body, key)
+
+
+@app.command()
+def step(
+    what: Annotated[Step, typer.Argument(help="The step to take.")],
+    goal: GoalId,
+    school: School,
+    person: As,
+    version: Version,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="Why: for reject, hold, cancel, mark-in-error.")
+    ] = None,
+    achievement: Annotated[Achievement | None, typer.Option("--achievement", help="For complete and assess.")] = None,
+    purpose: Why = Purpose.GUIDANCE,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Take a step in a goal's life, or judge how it goes."""
+    body = {"goal": goal, "version": version, "reason": reason, "achievement": achievement, "purpose": purpose}
+    _command(directory, school, person, COMMANDS[what], body, key)
+
+
+@app.command()
+def score(
+    goal: GoalId,
+    level: Level,
+    school: School,
+    person: As,
+    setting: Annotated[Setting, typer.Option("--setting", help="The setting that this person sees.")],
+    on: On = None,
+    note: Annotated[str | None, typer.Option("--note")] = None,
+    purpose: Why = Purpose.GUIDANCE,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Score a goal on its ladder."""
+    day = on.date() if on else date.today()  # noqa: DTZ011  the day on the wall where this is typed
+    body = {"goal": goal, "level": level, "setting": setting, "observed_on": day, "note": note, "purpose": purpose}
+    _command(directory, school, person, "score-goal", body, key)
+
+
+@app.command()
+def correct(
+    score: Annotated[UUID, typer.Argument(help="The score's id.")],
+    school: School,
+    person: As,
+    version: Version,
+    reason: Annotated[str, typer.Option("--reason", help="What was wrong.")],
+    level: Annotated[
+        int | None, typer.Option("--level", min=-2, max=2, help="The right level, if there is one.")
+    ] = None,
+    purpose: Why = Purpose.GUIDANCE,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Mark a score as entered in error; it stays readable and counts no more."""
+    body = {"score": score, "version": version, "reason": reason, "level": level, "purpose": purpose}
+    _command(directory, school, person, "correct-score", body, key)

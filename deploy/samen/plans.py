@@ -1,0 +1,215 @@
+"""`samen plan`: plans of goals and actions, agreement, the child's voice, evaluations, what is due."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.samen import plan_tables
+from deploy.samen.asking import as_json, do
+from deploy.samen.client import Client
+from deploy.samen.up import Dir
+from shared.events.words import Purpose
+
+app = typer.Typer(no_args_is_help=True, help="Plans: write, talk over, agree, evaluate; see, compare, verify.")
+
+School = Annotated[str, typer.Option("--school", help="The school's slug.")]
+As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
+Why = Annotated[Purpose, typer.Option("--purpose", help="Why: it goes into the log.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+About = Annotated[UUID, typer.Argument(help="The child's id, or the school's own subject.")]
+PlanId = Annotated[UUID, typer.Argument(help="The plan's id (`samen plan list`).")]
+Number = Annotated[int, typer.Option("--number", min=1, help="The version of the text that you saw.")]
+File = Annotated[Path, typer.Option("--file", exists=True, dir_okay=False, help="The text (`samen plan text`).")]
+Reason = Annotated[str, typer.Option("--reason", help="Why.")]
+Key = Annotated[str | None, typer.Option("--key", help="Makes a retry safe: the same key, the same answer.")]
+
+Json = dict[str, Any]
+
+
+class Step(StrEnum):
+    """The steps in a plan's life that the school takes."""
+
+    CONSULT = "consult"
+    ENFORCE = "enforce"
+    CONTINUE = "continue"
+
+
+STEPS = {Step.CONSULT: "consult-plan", Step.ENFORCE: "put-plan-in-force", Step.CONTINUE: "continue-plan"}
+
+
+def _ask(directory: Dir, school: str, person: UUID, query: str, body: Json) -> Json:
+    def ask(client: Client) -> Any:  # noqa: ANN401  an awaitable of JSON
+        return client.query(school, "goals", query, body, client.actor(person, school))
+
+    return dict(do(directory, ask))
+
+
+def give_goals(directory: Dir, school: str, person: UUID, name: str, body: Json, key: str | None) -> None:
+    given = {field: value for field, value in body.items() if value is not None}
+
+    def order(client: Client) -> Any:  # noqa: ANN401  an awaitable of JSON
+        return client.command(school, "goals", name, given, client.actor(person, school), key=key)
+
+    for what, value in do(directory, order).items():
+        Console(soft_wrap=True).print(f"{what}: {', '.join(value) if isinstance(value, list) else value}", markup=False)
+
+
+def _show(found: Json, json_: bool, *shown: Table | Iterable[str]) -> None:
+    if json_:
+        as_json(found)
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    for one in shown:
+        console.print(one if isinstance(one, Table) else "\n".join(one))
+
+
+@app.command(name="list")
+def list_plans(
+    about: About,
+    school: School,
+    person: As,
+    purpose: Why = Purpose.GUIDANCE,
+    json_: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """List the plans of a child, newest first."""
+    found = _ask(directory, school, person, "plans-of-child", {"about": about, "purpose": purpose})
+    _show(found, json_, plan_tables.listed(found))
+
+
+@app.command()
+def show(
+    plan: PlanId,
+    school: School,
+    person: As,
+    number: Annotated[int | None, typer.Option("--number", min=1, help="An older version.")] = None,
+    purpose: Why = Purpose.GUIDANCE,
+    json_: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Show a plan: its text, how each goal and action stands, what was said of it, and what can be done next."""
+    found = _ask(directory, school, person, "plan", {"plan": plan, "number": number, "purpose": purpose})
+    _show(found, json_, plan_tables.text_of(found), plan_tables.said_of(found))
+
+
+@app.command()
+def text(plan: PlanId, school: School, person: As, purpose: Why = Purpose.GUIDANCE, directory: Dir = None) -> None:
+    """Print the newest text as `draft` and `revise` take it from a file."""
+    found = _ask(directory, school, person, "plan", {"plan": plan, "purpose": purpose})["text"]
+    goals = [one["item"] for one in found["items"] if one["kind"] == "goal"]
+    actions = [{"action": one["item"], **one["text"]} for one in found["items"] if one["kind"] == "action"]
+    as_json({"outlook": found["outlook"], "goals": goals, "actions": actions})
+
+
+@app.command()
+def changes(
+    plan: PlanId,
+    school: School,
+    person: As,
+    before: Annotated[int, typer.Option("--before", min=1)],
+    after: Annotated[int, typer.Option("--after", min=1)],
+    purpose: Why = Purpose.GUIDANCE,
+    json_: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Show what differs between two versions."""
+    body = {"plan": plan, "before": before, "after": after, "purpose": purpose}
+    found = _ask(directory, school, person, "plan-changes", body)
+    _show(found, json_, plan_tables.changed(found))
+
+
+@app.command()
+def verify(plan: PlanId, school: School, person: As, purpose: Why = Purpose.GUIDANCE, directory: Dir = None) -> None:
+    """Check every agreement against the exact text that was agreed to; ends with 1 when one is broken."""
+    found = _ask(directory, school, person, "agreements", {"plan": plan, "purpose": purpose})
+    numbers = sorted({one["number"] for one in found["answers"]})
+    bodies = {number: {"plan": plan, "number": number, "purpose": purpose} for number in numbers}
+    texts = {number: _ask(directory, school, person, "plan", body)["text"] for number, body in bodies.items()}
+    table, broken = plan_tables.checked(found, texts)
+    Console(soft_wrap=True).print(table)
+    if broken:
+        raise typer.Exit(1)
+
+
+@app.command()
+def deadlines(
+    about: About,
+    school: School,
+    person: As,
+    purpose: Why = Purpose.GUIDANCE,
+    json_: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Show what must be done by when."""
+    found = _ask(directory, school, person, "deadlines", {"about": about, "purpose": purpose})
+    _show(found, json_, plan_tables.due(found))
+
+
+def _read(file: Path) -> Json:
+    try:
+        return dict(json.loads(file.read_text()))
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}", param_hint="--file") from None
+
+
+@app.command()
+def draft(
+    about: About,
+    school: School,
+    person: As,
+    file: File,
+    purpose: Why = Purpose.GUIDANCE,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Write a plan; the file holds outlook, goals (ids) and actions (what, who, where, until): see `text`."""
+    give_goals(directory, school, person, "draft-plan", _read(file) | {"about": about, "purpose": purpose}, key)
+
+
+@app.command()
+def revise(
+    plan: PlanId,
+    school: School,
+    person: As,
+    number: Number,
+    file: File,
+    why: Annotated[str | None, typer.Option("--why", help="Why it changes.")] = None,
+    purpose: Why = Purpose.GUIDANCE,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Write the next version, whole; what stays as it is keeps its agreements."""
+    body = _read(file) | {"plan": plan, "number": number, "why": why, "purpose": purpose}
+    give_goals(directory, school, person, "revise-plan", body, key)
+
+
+@app.command()
+def step(
+    what: Annotated[Step, typer.Argument(help="consult: ask for agreement; enforce: put in force; continue.")],
+    plan: PlanId,
+    school: School,
+    person: As,
+    number: Number,
+    purpose: Why = Purpose.GUIDANCE,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Take a step in a plan's life, for the school."""
+    give_goals(directory, school, person, STEPS[what], {"plan": plan, "number": number, "purpose": purpose}, key)
+
+
+@app.command()
+def close(
+    plan: PlanId, school: School, person: As, number: Number, reason: Reason, key: Key = None, directory: Dir = None
+) -> None:
+    """End a plan that never came into force, or that was evaluated."""
+    give_goals(directory, school, person, "close-plan", {"plan": plan, "number": number, "reason": reason}, key)

@@ -1,0 +1,24 @@
+"""Runs the service `audit`: `python -m services.audit`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from services.audit.commands import ENDPOINTS
+from services.audit.cosigning import cosign_checkpoints
+from services.audit.files import Logs
+from services.audit.judging import judge_all
+from services.audit.model import SERVICE
+from services.audit.reactions import lanes
+from services.audit.tasks import LogSettings, give_tails, reload, sign_checkpoints
+from shared.service import Service, run
+
+if __name__ == "__main__":
+    logs = Logs(LogSettings().log_dir)
+    tasks = (
+        partial(sign_checkpoints, logs=logs),
+        partial(cosign_checkpoints, logs=logs),
+        give_tails,
+        judge_all,
+    )
+    run(Service(SERVICE, ENDPOINTS, lanes(logs), tasks=tasks, reload=partial(reload, logs=logs)))

@@ -1,0 +1,105 @@
+"""What people and tools may ask of `goals`: each name with its body, its reader and its decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.goals import model
+from services.goals.agreeing import (
+    AcknowledgePlan,
+    AgreePlan,
+    DisagreePlan,
+    TakeRemedy,
+    decide_acknowledge,
+    decide_agree,
+    decide_disagree,
+    decide_remedy,
+)
+from services.goals.evaluating import (
+    EvaluatePlan,
+    FinishAction,
+    RecordVoice,
+    TellChildBack,
+    decide_continue,
+    decide_evaluate,
+    decide_finish,
+    decide_tell_back,
+    decide_voice,
+)
+from services.goals.life import (
+    AssessGoal,
+    CompleteGoal,
+    EndGoal,
+    MoveGoal,
+    ProposeGoal,
+    decide_assess,
+    decide_propose,
+    move,
+)
+from services.goals.plan_queries import (
+    Agreements,
+    Deadlines,
+    OnePlan,
+    PlanChanges,
+    PlansOfChild,
+    decide_agreements,
+    decide_changes,
+    decide_deadlines,
+    decide_plan,
+    decide_plans,
+)
+from services.goals.planning import (
+    ClosePlan,
+    DraftPlan,
+    MovePlan,
+    RevisePlan,
+    decide_close,
+    decide_consult,
+    decide_draft,
+    decide_enforce,
+    decide_revise,
+)
+from services.goals.queries import GoalsOfChild, OneGoal, decide_goal, decide_goals
+from services.goals.reminding import REMIND
+from services.goals.scoring import CorrectScore, ScoreGoal, ScoreGoals, decide_correct, decide_score, decide_score_many
+from shared.erasure import preview
+from shared.unit import Endpoint
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint("propose-goal", ProposeGoal, "read_subject", decide_propose),
+    Endpoint("accept-goal", MoveGoal, "read_goal_state", move(model.ACCEPT)),
+    Endpoint("reject-goal", EndGoal, "read_goal_state", move(model.REJECT)),
+    Endpoint("activate-goal", MoveGoal, "read_goal_state", move(model.ACTIVATE)),
+    Endpoint("hold-goal", EndGoal, "read_goal_state", move(model.HOLD)),
+    Endpoint("resume-goal", MoveGoal, "read_goal_state", move(model.RESUME)),
+    Endpoint("complete-goal", CompleteGoal, "read_goal_state", move(model.COMPLETE)),
+    Endpoint("cancel-goal", EndGoal, "read_goal_state", move(model.CANCEL)),
+    Endpoint("mark-goal-in-error", EndGoal, "read_goal_state", move(model.MARK_IN_ERROR)),
+    Endpoint("assess-goal", AssessGoal, "read_goal_state", decide_assess),
+    Endpoint("score-goal", ScoreGoal, "read_goal_state", decide_score),
+    Endpoint("score-goals", ScoreGoals, "read_goals_to_score", decide_score_many),
+    Endpoint("correct-score", CorrectScore, "read_score", decide_correct),
+    Endpoint("goals-of-child", GoalsOfChild, "read_goals", decide_goals),
+    Endpoint("goal", OneGoal, "read_goal", decide_goal),
+    preview("goals"),
+    Endpoint("draft-plan", DraftPlan, "read_plan_subject", decide_draft),
+    Endpoint("revise-plan", RevisePlan, "read_plan_state", decide_revise),
+    Endpoint("consult-plan", MovePlan, "read_plan_state", decide_consult),
+    Endpoint("agree-plan", AgreePlan, "read_plan_state", decide_agree),
+    Endpoint("disagree-plan", DisagreePlan, "read_plan_state", decide_disagree),
+    Endpoint("take-remedy", TakeRemedy, "read_plan_state", decide_remedy),
+    Endpoint("acknowledge-plan", AcknowledgePlan, "read_plan_state", decide_acknowledge),
+    Endpoint("put-plan-in-force", MovePlan, "read_plan_with_clocks", decide_enforce),
+    Endpoint("record-voice", RecordVoice, "read_plan_records", decide_voice),
+    Endpoint("tell-child-back", TellChildBack, "read_plan_records", decide_tell_back),
+    Endpoint("finish-action", FinishAction, "read_plan_with_clocks", decide_finish),
+    Endpoint("evaluate-plan", EvaluatePlan, "read_plan_with_clocks", decide_evaluate),
+    Endpoint("continue-plan", MovePlan, "read_plan_with_clocks", decide_continue),
+    Endpoint("close-plan", ClosePlan, "read_plan_with_clocks", decide_close),
+    Endpoint("plans-of-child", PlansOfChild, "read_plans", decide_plans),
+    Endpoint("plan", OnePlan, "read_plan_whole", decide_plan),
+    Endpoint("plan-changes", PlanChanges, "read_plan_versions", decide_changes),
+    Endpoint("deadlines", Deadlines, "read_deadlines", decide_deadlines),
+    REMIND,
+    Endpoint("agreements", Agreements, "read_agreements", decide_agreements),
+)

@@ -1,0 +1,161 @@
+"""Tells that something about a plan is due soon or overdue, once each, whatever was down meanwhile.
+
+What was told stands in the clock's row, written with the event, so a second replica or a restart tells nothing again;
+what days went by unseen is made up for, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from pydantic import Field, TypeAdapter
+
+from services.goals.clocks import DAY, FIRST_PLAN_WITHIN, LEAD, Clock, Told, first_plan_clock, steps
+from services.goals.model import today
+from services.goals.plan import stewards
+from shared import access
+from shared.access import View
+from shared.actor import Actor, service_id
+from shared.db import LOST, Connection
+from shared.errors import Problem, ProblemType
+from shared.events.base import Act, Event, NewEvent
+from shared.events.network import Grant, MemberAdded, MembershipEnded
+from shared.events.plans import Deadline, DeadlineDueSoon, DeadlineOverdue
+from shared.events.words import Action, ActorKind, Basis, Category, Role, school_subject
+from shared.service import Site
+from shared.unit import Asked, Change, Endpoint, Request, Row, Snapshot
+from shared.unit_run import Unit
+
+log = logging.getLogger(__name__)
+
+SERVICE = "goals"
+LOOK_EVERY_S = 2.0
+DUE = "SELECT cardinality(list_clocks($1, 1)) > 0"
+ENROLLED = """
+INSERT INTO plan_clock (school, id, version, about, deadline, due_on, next_on, told, concerns)
+SELECT $1, $2, 1, $3, 'first_plan', $4, $5, 'nothing', '{}'
+ WHERE NOT EXISTS (SELECT FROM plan p WHERE p.school = $1 AND p.about = $3 AND p.status IN ('in_force', 'evaluated'))
+ON CONFLICT ON CONSTRAINT plan_clock_pk DO UPDATE
+   SET version = plan_clock.version + 1, due_on = excluded.due_on, next_on = excluded.next_on, told = 'nothing'
+ WHERE plan_clock.next_on IS NULL AND plan_clock.told = 'nothing'
+"""
+LEFT = """
+UPDATE plan_clock SET version = version + 1, next_on = NULL, told = 'nothing'
+ WHERE school = $1 AND about = $2 AND ($3::date IS NULL OR due_on >= $3)
+"""
+TOLD = "UPDATE plan_clock SET version = version + 1, told = $3, next_on = $4 WHERE school = $1 AND id = $2"
+
+_GRANTS = TypeAdapter(tuple[Grant, ...])
+
+
+class RemindPlans(Request):
+    """Tells which deadlines of plans came near or passed. For this service itself."""
+
+    page: int = Field(default=50, ge=1, le=200)
+
+
+def decide_remind(asked: Asked[RemindPlans], seen: Snapshot) -> Change:
+    """Tells a page of deadlines, each step of each once."""
+    act, now = _own_act(asked), today(seen.now)
+    rows, events = [], []
+    for raw in seen.state["clocks"]:
+        clock = Clock.read(raw)
+        concerns = clock.concerns or tuple(sorted(stewards(_GRANTS.validate_python(raw["grants"]), seen.clock)))
+        after = clock
+        for fact, after in steps(clock, now):  # noqa: B007  the last one is written
+            told = fact(
+                deadline=clock.deadline,
+                clock=clock.id,
+                plan=clock.plan,
+                action=clock.action,
+                due_on=clock.due_on,
+                concerns=concerns,
+            )
+            events.append(NewEvent(told, about=clock.about, act=act, thing=clock.plan or clock.id))
+        if after is not clock:
+            rows.append(Row("plan_clock", clock.id, clock.version, {"told": after.told, "next_on": after.next_on}))
+    if not rows:
+        raise Problem(ProblemType.CONFLICT, "no deadline came near or passed: nothing is to be told", code="none_due")
+    return Change(permits=(), events=tuple(events), rows=tuple(rows), reply={"clocks": len(rows)})
+
+
+def _own_act(asked: Asked[Any]) -> Act:
+    """Returns the act of this service itself, or raises Denial for anyone else."""
+    actor = asked.actor
+    if actor.kind is not ActorKind.SERVICE or actor.id != service_id(SERVICE):
+        view = View(school_subject(asked.school), None, (), fresh=True)
+        raise access.denial(view, actor, Action.MANAGE, Category.PLAN, asked.body.purpose, "no_grant")
+    return Act(
+        actor=actor.id,
+        kind=actor.kind,
+        door=actor.door,
+        purpose=asked.body.purpose,
+        action=Action.MANAGE,
+        category=Category.PLAN,
+        basis=Basis.PUBLIC_TASK,
+    )
+
+
+REMIND = Endpoint("remind-plans", RemindPlans, "read_clocks", decide_remind)
+
+
+async def remind(at: Site) -> None:
+    """Tells of deadlines, school by school, until cancelled."""
+    while True:
+        try:
+            for school in await at.db.schools():
+                async with at.db.school(school) as conn:
+                    due = bool(await conn.fetchval(DUE, school))
+                if due:
+                    await remind_school(at.unit, school)
+        except (asyncpg.PostgresError, *LOST) as error:
+            log.warning("deadlines wait", extra={"code": "deadlines_wait", "kind": type(error).__name__})
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def remind_school(unit: Unit, school: str) -> int:
+    """Tells of one school's deadlines until none is due; returns how many clocks it told of."""
+    actor = Actor(service_id(SERVICE), ActorKind.SERVICE, school, SERVICE)
+    told = 0
+    while True:
+        try:
+            told += (await unit.run(REMIND, Asked(actor, school, RemindPlans(), unit.ids)))["clocks"]
+        except Problem as problem:
+            if problem.more.get("code") != "none_due":
+                log.warning("deadlines wait", extra={"code": "deadlines_failed", "kind": problem.type.value})
+            return told
+
+
+# What network tells, and what a restored database lost ----------------------------------------------------------------
+
+
+async def enrolled(conn: Connection, event: Event) -> None:
+    """Begins the six weeks for a child's first plan: from its enrolment, or from when it came to be known here."""
+    member = event.fact(MemberAdded)
+    if member.role is not Role.CHILD or member.member != event.about:
+        return
+    due_on = today(max(member.starts_at, event.occurred_at)) + FIRST_PLAN_WITHIN
+    clock, next_on = first_plan_clock(event.about), due_on - LEAD[Deadline.FIRST_PLAN]
+    await conn.execute(ENROLLED, event.school, clock, event.about, due_on, next_on)
+
+
+async def left(conn: Connection, event: Event) -> None:
+    """Stops the clocks of a child that leaves, but for those that run out while it is still there."""
+    ended = event.fact(MembershipEnded)
+    if ended.role is Role.CHILD and ended.member == event.about:
+        last = None if ended.ends_at <= event.occurred_at else today(ended.ends_at)
+        await conn.execute(LEFT, event.school, event.about, last)
+
+
+async def take_back(conn: Connection, tail: Sequence[Event]) -> None:
+    """Notes what a lost tail had told already, so that a restored database does not tell it again."""
+    for event in tail:
+        if event.is_a(DeadlineDueSoon):
+            soon = event.fact(DeadlineDueSoon)
+            await conn.execute(TOLD, event.school, soon.clock, Told.DUE_SOON.value, soon.due_on + DAY)
+        elif event.is_a(DeadlineOverdue):
+            await conn.execute(TOLD, event.school, event.fact(DeadlineOverdue).clock, Told.OVERDUE.value, None)

@@ -1,0 +1,299 @@
+"""Break-glass: access to one child in an emergency, told to reviewers at once and judged by someone else afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, TypeAdapter
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.network.draft import Draft, act_without_grant, as_moment
+from services.network.members import conflict, invalid
+from services.network.model import Child, Membership, School, children_of, school_of
+from services.network.policy import EMERGENCY_RULE, REVIEWERS
+from services.network.queries import also, viewed
+from services.network.safeguards import Emergency
+from services.network.times import review_due_at
+from shared import access
+from shared.access import HOLDS_FOR, Permit, View
+from shared.errors import Problem, ProblemType
+from shared.events.base import Act
+from shared.events.network import EmergencyEnded, EmergencyReviewed, EmergencyStarted, ReviewOutcome
+from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
+from shared.text import Text
+from shared.unit import Asked, Change, Query, Request, Snapshot, stale
+
+
+class EmergencySettings(BaseSettings):
+    """The environment's say, read at start: `SAMEN_EMERGENCY_MINUTES`, an hour at most."""
+
+    model_config = SettingsConfigDict(env_prefix="SAMEN_EMERGENCY_", frozen=True, extra="ignore")
+    minutes: Annotated[int, Field(ge=1, le=60)] = 60
+
+
+LASTS = timedelta(minutes=EmergencySettings().minutes)
+"""The longest that emergency access lasts here, and what it lasts when nobody asks for less."""
+
+_MEMBERSHIPS = TypeAdapter(tuple[Membership, ...])
+
+
+class BreakGlass(Request):
+    """Asks emergency access to one child. `reason` stays here; `minutes` None: as long as is allowed."""
+
+    child: UUID
+    reason: Text
+    minutes: Annotated[int, Field(ge=1, le=60)] | None = None
+
+
+class EndEmergency(Request):
+    """Ends emergency access before its time: by who has it, or by a reviewer (purpose oversight)."""
+
+    child: UUID
+    emergency: UUID
+    version: int
+
+
+class ReviewEmergency(Request):
+    """Judges someone else's emergency access, with a reason that stays here; not justified ends it at once."""
+
+    purpose: Purpose = Purpose.OVERSIGHT
+    child: UUID
+    emergency: UUID
+    version: int
+    outcome: ReviewOutcome
+    reason: Text
+
+
+class Emergencies(Query):
+    """Emergency access to a child: who, when, how it was judged; why, for reviewers and for who took it."""
+
+    child: UUID
+
+
+class EmergencyContacts(Query):
+    """Who can be reached about a child: name, role, telephone and mail."""
+
+    child: UUID
+
+
+def decide_break_glass(asked: Asked[BreakGlass], seen: Snapshot) -> Change:
+    """Gives the asking member of the team or of care access to the child at once, and tells the reviewers."""
+    standing, permits = _stand(asked, seen)
+    body, draft = asked.body, Draft(seen, permits[0].act, permits)
+    child, school = children_of(seen.state)[body.child], school_of(seen.state)
+    lasts = timedelta(minutes=body.minutes) if body.minutes else LASTS
+    if lasts > LASTS:
+        minutes = int(LASTS.total_seconds() // 60)
+        raise invalid("emergency access does not last that long here: ask for at most allowed minutes", allowed=minutes)
+    for one in child.emergencies:
+        if one.member == asked.actor.id and one.ends_at > seen.now:
+            raise conflict(
+                "you have emergency access to this child already: use it, or end it first",
+                emergency=str(one.id),
+                version=one.version,
+                until=as_moment(one.ends_at),
+            )
+    emergency = Emergency(
+        id=asked.ids.time_ordered(seen.now),
+        version=1,
+        member=asked.actor.id,
+        role=standing.role,
+        organisation=standing.organisation,
+        standing=standing.id,
+        starts_at=seen.now,
+        ends_at=min(seen.now + lasts, standing.span.until),
+        outcome=None,
+        reviewed_by=None,
+        reviewed_at=None,
+    )
+    values = {name: value for name, value in asdict(emergency).items() if name not in {"id", "version"}}
+    draft.write("emergency", emergency.id, 0, {**values, "child": child.id, "reason": body.reason})
+    fact = EmergencyStarted(
+        emergency=emergency.id,
+        member=emergency.member,
+        role=emergency.role,
+        organisation=emergency.organisation,
+        categories=EMERGENCY_RULE.categories,
+        starts_at=emergency.starts_at,
+        ends_at=emergency.ends_at,
+    )
+    draft.tell_last(fact, child.id, emergency.id)
+    draft.publish_child(replace(child, emergencies=(*child.emergencies, emergency)), school)
+    # Its revision moves too: a reviewer who joins or leaves in this moment is decided about again, knowing of it.
+    draft.publish_school(school)
+    return draft.change(
+        {
+            "emergency": str(emergency.id),
+            "version": 1,
+            "until": as_moment(emergency.ends_at),
+            "reviewers": len(_reviewers(child, school, seen, emergency.member)),
+            "revision": child.revision + 1,
+        }
+    )
+
+
+def _reviewers(child: Child, school: School, seen: Snapshot, member: UUID) -> set[UUID]:
+    circle = (*child.memberships, *school.memberships)
+    return {one.person for one in circle if one.role in REVIEWERS and one.span.holds(seen.now)} - {member}
+
+
+def _stand(asked: Asked[BreakGlass], seen: Snapshot) -> tuple[Membership, tuple[Permit, ...]]:
+    """Returns the membership that lets the actor ask, with permits that re-check it at commit, or raises Denial.
+
+    There is no grant to ask by; what counts is a membership of the team or of care, round any child or of the school.
+    Each membership stands in its subject's revision, so a commit that meets another revision is decided anew.
+    """
+    child_id, purpose = asked.body.child, asked.body.purpose
+    view = seen.views.get(child_id) or View(child_id, None, (), fresh=seen.leased)
+    shift = seen.now - seen.clock
+    if view.revision is not None and view.fresh and asked.actor.kind is ActorKind.PERSON:
+        for one in _MEMBERSHIPS.validate_python(seen.state["standings"]):
+            there = seen.views.get(one.subject)
+            lasts = one.ends_at is None or one.ends_at - shift > seen.clock + HOLDS_FOR
+            if one.role in EMERGENCY_RULE.roles and lasts and there is not None and there.revision is not None:
+                act = _act(asked, one, view.revision)
+                until = one.ends_at - shift if one.ends_at else None
+                subjects = {child_id: (view.revision, None), one.subject: (there.revision, until)}
+                permits = tuple(
+                    Permit(act, subject, revision, seen.clock, end) for subject, (revision, end) in subjects.items()
+                )
+                return one, permits
+    raise access.denial(view, asked.actor, Action.VIEW, Category.IDENTITY, purpose, "not_of_the_team")
+
+
+def _act(asked: Asked[BreakGlass], standing: Membership, revision: int) -> Act:
+    purpose = asked.body.purpose
+    if purpose not in EMERGENCY_RULE.purposes:
+        raise invalid("emergency access is for one of allowed", allowed=list(EMERGENCY_RULE.purposes))
+    act = act_without_grant(asked.actor, Action.VIEW, Category.IDENTITY, purpose, Basis.VITAL_INTEREST)
+    more = {"role": standing.role, "organisation": standing.organisation, "revision": revision, "emergency": True}
+    return act.model_copy(update=more)
+
+
+def _named(asked: Asked[EndEmergency] | Asked[ReviewEmergency], child: Child) -> Emergency:
+    found = next((one for one in child.emergencies if one.id == asked.body.emergency), None)
+    if found is None:
+        raise invalid("there is no such emergency access to this child: look it up with emergencies")
+    if found.version != asked.body.version:
+        raise stale(asked.body.version, found.version)
+    return found
+
+
+def decide_end_emergency(asked: Asked[EndEmergency], seen: Snapshot) -> Change:
+    """Ends emergency access early; its grants end in this transaction."""
+    reviewer = also(seen, asked, Action.DECIDE, Category.LOG, asked.body.child)
+    permit = reviewer or seen.require(asked, Action.VIEW, Category.IDENTITY, about=asked.body.child)
+    draft = Draft(seen, permit.act, (permit,))
+    child, school = children_of(seen.state)[asked.body.child], school_of(seen.state)
+    own = any(one.id == asked.body.emergency and one.member == asked.actor.id for one in child.emergencies)
+    if reviewer is None and not own:
+        view = seen.views[child.id]
+        raise access.denial(view, asked.actor, Action.DECIDE, Category.LOG, asked.body.purpose, "not_own")
+    found = _named(asked, child)
+    if found.ends_at <= seen.now:
+        raise conflict("this emergency access is over already: nothing is left to end", version=found.version)
+    ended = replace(found, ends_at=seen.now)
+    draft.write("emergency", found.id, found.version, {"ends_at": seen.now})
+    draft.tell(EmergencyEnded(emergency=found.id, member=found.member, ends_at=seen.now), child.id, found.id)
+    return _changed(asked, seen, draft, child, school, ended)
+
+
+def decide_review_emergency(asked: Asked[ReviewEmergency], seen: Snapshot) -> Change:
+    """Records what someone else found; with it the reviewers' own access ends."""
+    permit = seen.require(asked, Action.DECIDE, Category.LOG, about=asked.body.child)
+    body, draft = asked.body, Draft(seen, permit.act, (permit,))
+    child, school = children_of(seen.state)[body.child], school_of(seen.state)
+    found = _named(asked, child)
+    if found.member in {asked.actor.id, asked.actor.on_behalf_of}:
+        raise Problem(ProblemType.FORBIDDEN, "nobody reviews their own emergency access: another reviewer does")
+    if found.outcome is not None:
+        raise conflict("this emergency access is reviewed already", outcome=found.outcome.value)
+    stops = body.outcome is ReviewOutcome.NOT_JUSTIFIED and found.ends_at > seen.now
+    judged = replace(
+        found,
+        outcome=body.outcome,
+        reviewed_by=asked.actor.id,
+        reviewed_at=seen.now,
+        ends_at=seen.now if stops else found.ends_at,
+    )
+    values = {
+        "outcome": judged.outcome,
+        "reviewed_by": judged.reviewed_by,
+        "reviewed_at": judged.reviewed_at,
+        "ends_at": judged.ends_at,
+        "review_reason": body.reason,
+    }
+    draft.write("emergency", found.id, found.version, values)
+    fact = EmergencyReviewed(emergency=found.id, member=found.member, outcome=body.outcome)
+    draft.tell(fact, child.id, found.id)
+    if stops:
+        draft.tell(EmergencyEnded(emergency=found.id, member=found.member, ends_at=seen.now), child.id, found.id)
+    return _changed(asked, seen, draft, child, school, judged)
+
+
+def _changed(
+    asked: Asked[Any], seen: Snapshot, draft: Draft, child: Child, school: School, changed: Emergency
+) -> Change:
+    rest = tuple(changed if one.id == changed.id else one for one in child.emergencies)
+    draft.publish_child(replace(child, emergencies=rest), school)
+    reply = {"emergency": str(changed.id), "version": changed.version + 1, "revision": child.revision + 1}
+    return draft.change(reply | draft.withdraws(asked.ids.time_ordered(seen.now), child.id, changed.id))
+
+
+def decide_emergencies(asked: Asked[Emergencies], seen: Snapshot) -> Change:
+    """Answers for those who may see the child's log, and for who took the access as long as it lasts."""
+    child_id = asked.body.child
+    log = also(seen, asked, Action.VIEW, Category.LOG, child_id)
+    permit = log or seen.require(asked, Action.VIEW, Category.IDENTITY, about=child_id)
+    child = children_of(seen.state)[child_id]
+    shown = [one for one in child.emergencies if log or one.member == asked.actor.id]
+    if not shown and log is None:
+        view = seen.views[child_id]
+        raise access.denial(view, asked.actor, Action.VIEW, Category.LOG, asked.body.purpose, "no_grant")
+    # Guardians and auditors see that it was, and how it was judged; the words may be about someone else.
+    reviews = log is not None and also(seen, asked, Action.DECIDE, Category.LOG, child_id) is not None
+    texts = seen.state["texts"]
+    result = [_shown(one, texts if reviews or one.member == asked.actor.id else {}) for one in shown]
+    return viewed("emergencies", child_id, permit.act, {"emergencies": result}, len(result), (permit,))
+
+
+def _shown(one: Emergency, texts: dict[str, Any]) -> dict[str, Any]:
+    words = texts.get(str(one.id)) or {"reason": None, "review_reason": None}
+    return {
+        "emergency": str(one.id),
+        "version": one.version,
+        "member": str(one.member),
+        "role": one.role.value,
+        "organisation": str(one.organisation) if one.organisation else None,
+        "starts_at": as_moment(one.starts_at),
+        "ends_at": as_moment(one.ends_at),
+        "review_due_at": as_moment(review_due_at(one.starts_at)),
+        "outcome": one.outcome.value if one.outcome else None,
+        "reviewed_by": str(one.reviewed_by) if one.reviewed_by else None,
+        "reviewed_at": as_moment(one.reviewed_at),
+        **words,
+    }
+
+
+def decide_emergency_contacts(asked: Asked[EmergencyContacts], seen: Snapshot) -> Change:
+    """Answers who can be reached, for those who may see contact data of the child."""
+    permit = seen.require(asked, Action.VIEW, Category.CONTACT, about=asked.body.child)
+    child = children_of(seen.state)[asked.body.child]
+    persons = seen.state["persons"]
+    members = []
+    for one in child.memberships:
+        person = persons.get(str(one.person))
+        if person is not None and one.span.holds(seen.now) and one.role is not Role.LOCAL_TOOL:
+            named = {name: person[name] for name in ("given_name", "family_name", "phone", "email")}
+            members.append({"person": str(one.person), "role": one.role.value, **named})
+    me = persons.get(str(child.id)) or {"given_name": None, "family_name": None}
+    result = {
+        "child": str(child.id),
+        "given_name": me["given_name"],
+        "family_name": me["family_name"],
+        "contacts": members,
+    }
+    return viewed("emergency-contacts", child.id, permit.act, result, len(members), (permit,))

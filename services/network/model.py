@@ -1,0 +1,390 @@
+"""Facts about who is round a child, and what follows from them. Pure: no clock, no I/O.
+
+Facts hold from `starts_at` (included) to `ends_at` (excluded; None: open). Days are Europe/Amsterdam's, moments UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+
+from services.network.safeguards import Dispute, Emergency, PolicyVersion, in_force
+from shared.events.network import Capacity, ConsentState, Decision, HolderRole, PolicyRule, RecipientKind
+from shared.events.words import Category, Purpose, Role
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+EVER = datetime.min.replace(tzinfo=UTC)
+FOREVER = datetime.max.replace(tzinfo=UTC)
+
+DECIDES_AT = 16
+"""From this age the young person decides on consent (Dutch GDPR implementation act, article 5)."""
+OF_AGE_AT = 18
+"""At this age parental authority ends (Dutch civil code, article 1:233 and 1:253p)."""
+
+
+def day_start(day: date) -> datetime:
+    """Returns the UTC moment at which `day` begins in the Netherlands."""
+    return datetime.combine(day, time(), AMSTERDAM).astimezone(UTC)
+
+
+def birthday(born_on: date, age: int) -> date:
+    """Returns the day on which `age` is reached; who was born on 29 February reaches it on 1 March in other years."""
+    try:
+        return born_on.replace(year=born_on.year + age)
+    except ValueError:
+        return date(born_on.year + age, 3, 1)
+
+
+@lru_cache(16_384)
+def _reached_at(born_on: date, age: int) -> datetime:
+    """The same as a moment; pupils' days of birth are some thousands of days, asked for again and again."""
+    return day_start(birthday(born_on, age))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, `until` excluded."""
+
+    since: datetime
+    until: datetime = FOREVER
+
+    def within(self, other: Span) -> Span:
+        """Returns what both cover; empty (`since >= until`) when they don't meet."""
+        return Span(max(self.since, other.since), min(self.until, other.until))
+
+    def holds(self, at: datetime) -> bool:
+        """Tells whether `at` falls in it."""
+        return self.since <= at < self.until
+
+    def __bool__(self) -> bool:
+        return self.since < self.until
+
+
+class Status(StrEnum):
+    """How a membership or a whole network stands: the CareTeam statuses of FHIR R4."""
+
+    PROPOSED = "proposed"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    INACTIVE = "inactive"
+
+
+class AnswerKind(StrEnum):
+    GIVEN = "given"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """What a member is there for, as a code, and in which period (None: open)."""
+
+    code: str
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A person takes part in the network of `subject` (a child or the school) in a role.
+
+    `mandate` has a period of its own; `suspended_at`: it gives nothing since then, until it is resumed.
+    """
+
+    id: UUID
+    version: int
+    subject: UUID
+    person: UUID
+    role: Role
+    organisation: UUID | None
+    on_behalf_of: UUID | None
+    source: str
+    starts_at: datetime
+    ends_at: datetime | None
+    mandate: Mandate | None = None
+    suspended_at: datetime | None = None
+
+    @property
+    def span(self) -> Span:
+        """When it gives anything: within its mandate, and until it is suspended."""
+        span = Span(self.starts_at, min(self.ends_at or FOREVER, self.suspended_at or FOREVER))
+        if self.mandate is None:
+            return span
+        return span.within(Span(self.mandate.starts_at or self.starts_at, self.mandate.ends_at or FOREVER))
+
+    @property
+    def until(self) -> datetime | None:
+        """When it ends by itself or by its mandate, whichever is first; None: open."""
+        ends = (self.ends_at, self.mandate.ends_at if self.mandate else None)
+        return min((at for at in ends if at), default=None)
+
+    def is_open(self, now: datetime) -> bool:
+        """Tells whether it has not ended: it may be still to come, suspended, or without a mandate now."""
+        return self.ends_at is None or self.ends_at > now
+
+    def status(self, now: datetime) -> Status:
+        """Returns how it stands."""
+        if (self.until or FOREVER) <= now:
+            return Status.INACTIVE
+        if self.suspended_at is not None:
+            return Status.SUSPENDED
+        return Status.PROPOSED if self.span.since > now else Status.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A person decides about a child in the matters of `scope`; `source` is a code.
+
+    Parental authority holds until the child is of age; that of a curator or mentor from then on.
+    """
+
+    id: UUID
+    version: int
+    child: UUID
+    holder: UUID
+    scope: tuple[Decision, ...]
+    source: str
+    starts_at: datetime
+    ends_at: datetime | None
+    role: HolderRole = HolderRole.PARENTAL
+
+    @property
+    def span(self) -> Span:
+        return Span(self.starts_at, self.ends_at or FOREVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The latest answer of one holder to one consent."""
+
+    holder: UUID
+    capacity: Capacity
+    answer: AnswerKind
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Purpose x recipient x categories x period x notice version, and what each holder answered."""
+
+    id: UUID
+    version: int
+    child: UUID
+    for_purpose: Purpose
+    recipient_kind: RecipientKind
+    recipient: UUID
+    categories: tuple[Category, ...]
+    notice_version: int
+    starts_at: datetime
+    ends_at: datetime
+    state: ConsentState
+    answers: tuple[Answer, ...]
+
+    @property
+    def span(self) -> Span:
+        return Span(self.starts_at, self.ends_at)
+
+    def is_for(self, membership: Membership) -> bool:
+        """Tells whether this member is the recipient, in person or through the organisation."""
+        if self.recipient_kind is RecipientKind.MEMBER:
+            return membership.person == self.recipient
+        return membership.organisation == self.recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """All facts about one child. `revision` is that of its access row, `wide` the school's number when it was made.
+
+    Birthdays after `veil` are left out of account: grants, which others see, must not tell when a child was born.
+    """
+
+    id: UUID
+    version: int
+    born_on: date | None
+    wide: int
+    revision: int
+    memberships: tuple[Membership, ...] = ()
+    authorities: tuple[Authority, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    due_on: date | None = None
+    veil: datetime = FOREVER
+    policies: tuple[PolicyVersion, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+    emergencies: tuple[Emergency, ...] = ()
+    reminders: frozenset[UUID] = frozenset()
+    attend_at: datetime | None = None
+
+    def reaches(self, age: int) -> datetime:
+        """Returns the moment of that birthday, or FOREVER when the day of birth is unknown."""
+        moment = FOREVER if self.born_on is None else _reached_at(self.born_on, age)
+        return FOREVER if moment > self.veil else moment
+
+    def has_left(self, now: datetime) -> bool:
+        """Tells whether the child was a pupil here and is none any more."""
+        own = [one for one in self.memberships if one.role is Role.CHILD]
+        return bool(own) and not any(one.is_open(now) for one in own)
+
+    def status(self, now: datetime) -> Status:
+        """Returns how the network round the child stands: by those round it, the child itself left out."""
+        found = {one.status(now) for one in self.memberships if one.role is not Role.CHILD}
+        if self.has_left(now) or found == {Status.INACTIVE}:
+            return Status.INACTIVE
+        return next((one for one in (Status.ACTIVE, Status.SUSPENDED) if one in found), Status.PROPOSED)
+
+    def next_due(self, now: datetime) -> date | None:
+        """Returns the day before the next birthday that changes grants, if it is still to come."""
+        if self.born_on is None:
+            return None
+        days = [birthday(self.born_on, age) - timedelta(days=1) for age in (DECIDES_AT, OF_AGE_AT)]
+        return next((day for day in days if day_start(day) > now), None)
+
+    def holding(self, one: Authority) -> Span:
+        """Returns when an authority holds, by its period and the child's age."""
+        of_age = self.reaches(OF_AGE_AT)
+        return one.span.within(Span(EVER, of_age) if one.role is HolderRole.PARENTAL else Span(of_age))
+
+    def authority_spans(self, holder: UUID, decision: Decision) -> list[Span]:
+        """Returns when `holder` has authority in that matter, joined and in order."""
+        return joined(self.holding(one) for one in self.authorities if one.holder == holder and decision in one.scope)
+
+    def sharing_spans(self, holder: UUID) -> list[Span]:
+        """Returns when `holder` decides on sharing: parents until the child itself does, a curator or mentor after."""
+        minor = Span(EVER, self.reaches(DECIDES_AT))
+        return joined(
+            self.holding(one).within(minor if one.role is HolderRole.PARENTAL else Span(EVER))
+            for one in self.authorities
+            if one.holder == holder and Decision.SHARING in one.scope
+        )
+
+    def self_spans(self) -> list[Span]:
+        """Returns when the young person decides on sharing: from 16, while no curator or mentor does."""
+        others = [
+            self.holding(one)
+            for one in self.authorities
+            if one.role is not HolderRole.PARENTAL and Decision.SHARING in one.scope
+        ]
+        return list(without(Span(self.reaches(DECIDES_AT)), joined(others)))
+
+    def holders_at(self, at: datetime) -> frozenset[UUID]:
+        """Returns who decides on sharing at `at`: the child itself from 16, before that all with authority.
+
+        A curator or mentor decides instead of someone of age.
+        """
+        holding = [one for one in self.authorities if Decision.SHARING in one.scope and self.holding(one).holds(at)]
+        if at < self.reaches(DECIDES_AT):
+            return frozenset(one.holder for one in holding)
+        return frozenset(one.holder for one in holding if one.role is not HolderRole.PARENTAL) or frozenset({self.id})
+
+    def rule_at(self, decision: Decision, at: datetime) -> PolicyRule:
+        """Returns whose yes it takes at `at`: by the school's policy, but everyone's while holders are in dispute."""
+        version = in_force(self.policies, decision, at)
+        disputed = any(
+            one.decision is decision and Span(one.starts_at, one.ends_at or FOREVER).holds(at) for one in self.disputes
+        )
+        return PolicyRule.ALL_HOLDERS if version is None or disputed else version.rule
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """The facts of the school itself. `wide` counts changes of what reaches every child: certain roles, the policy.
+
+    `in_review`: an emergency waits for its review.
+    """
+
+    id: UUID
+    version: int
+    wide: int
+    revision: int
+    memberships: tuple[Membership, ...] = ()
+    in_review: bool = False
+    policies: tuple[PolicyVersion, ...] = ()
+
+
+_CHILDREN = TypeAdapter(tuple[Child, ...])
+_SCHOOL = TypeAdapter(School)
+
+
+def children_of(state: Mapping[str, Any]) -> dict[UUID, Child]:
+    """Returns the children in a reader's state, by id, each with the school's policy."""
+    policies = school_of(state).policies if state["children"] else ()
+    return {child.id: replace(child, policies=policies) for child in _CHILDREN.validate_python(state["children"])}
+
+
+def school_of(state: Mapping[str, Any]) -> School:
+    """Returns the school in a reader's state."""
+    return _SCHOOL.validate_python(state["school"])
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Returns the union of `spans` as separate spans in order."""
+    out: list[Span] = []
+    for span in sorted((span for span in spans if span), key=lambda span: span.since):
+        if out and span.since <= out[-1].until:
+            out[-1] = Span(out[-1].since, max(out[-1].until, span.until))
+        else:
+            out.append(span)
+    return out
+
+
+def without(span: Span, taken: Iterable[Span]) -> Iterator[Span]:
+    """Yields what is left of `span` outside `taken` (separate and in order)."""
+    since = span.since
+    for one in taken:
+        left = Span(since, min(one.since, span.until))
+        if left:
+            yield left
+        since = max(since, one.until)
+    rest = Span(since, span.until)
+    if rest:
+        yield rest
+
+
+def state_at(consent: Consent, child: Child, at: datetime) -> ConsentState:
+    """Returns how a consent stands at `at`, by who decides then and by which rule.
+
+    Given: every holder said yes or, under `one_unless_objection`, one did. A no or a yes taken back stops it always.
+    """
+    holders = child.holders_at(at)
+    said = {answer.holder: answer.answer for answer in consent.answers if answer.holder in holders}
+    kinds = set(said.values())
+    if AnswerKind.REFUSED in kinds:
+        return ConsentState.CONFLICTING if AnswerKind.GIVEN in kinds else ConsentState.REFUSED
+    if AnswerKind.WITHDRAWN in kinds:
+        return ConsentState.WITHDRAWN
+    if said and (len(said) == len(holders) or _one_suffices(child, at)):
+        return ConsentState.GIVEN
+    return ConsentState.ASKED
+
+
+def _one_suffices(child: Child, at: datetime) -> bool:
+    return child.rule_at(Decision.SHARING, at) is PolicyRule.ONE_UNLESS_OBJECTION
+
+
+def turns(consent: Consent, child: Child) -> list[datetime]:
+    """Returns the moments of the consent's period at which it may come to stand differently by itself, in order."""
+    edges = {consent.starts_at, child.reaches(DECIDES_AT), child.reaches(OF_AGE_AT)}
+    edges |= {one.starts_at for one in child.policies if one.decision is Decision.SHARING}
+    edges |= {edge for one in child.authorities for edge in (one.starts_at, one.ends_at or FOREVER)}
+    edges |= {edge for one in child.disputes for edge in (one.starts_at, one.ends_at or FOREVER)}
+    return sorted(edge for edge in edges if consent.span.holds(edge))
+
+
+def given_spans(consent: Consent, child: Child) -> list[Span]:
+    """Returns when the consent holds, as its answers stand now: who decides changes with time, so it may have gaps."""
+    starts = turns(consent, child)
+    spans = []
+    for since, until in zip(starts, [*starts[1:], consent.ends_at], strict=False):
+        if state_at(consent, child, since) is ConsentState.GIVEN:
+            holders = child.holders_at(since)
+            yes = [answer.at for answer in consent.answers if answer.holder in holders]
+            enough = min(yes) if _one_suffices(child, since) else max(yes)
+            spans.append(Span(max(since, enough), until))
+    return joined(spans)

@@ -1,0 +1,49 @@
+"""What network does by itself: it follows no other service's events yet; it catches up on grants."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import asyncpg
+
+from services.network.commands import REGRANT
+from services.network.school import Regrant
+from services.network.store import is_waiting
+from shared.actor import Actor, service_id
+from shared.db import LOST
+from shared.errors import Problem
+from shared.events.words import ActorKind
+from shared.projection import Lane
+from shared.service import Site
+from shared.unit import Asked
+
+log = logging.getLogger(__name__)
+
+LANES: tuple[Lane, ...] = ()
+EVERY_S = 0.5
+
+
+async def catch_up(at: Site) -> None:
+    """Publishes, page by page, the grants of children that wait: for a birthday, or for who reaches every child."""
+    while True:
+        try:
+            for school in await at.db.schools():
+                await catch_up_school(at, school)
+        except (asyncpg.PostgresError, *LOST) as error:
+            log.warning("grants wait", extra={"code": "regrant_waits", "kind": type(error).__name__})
+        await asyncio.sleep(EVERY_S)
+
+
+async def catch_up_school(at: Site, school: str) -> None:
+    """Does one school until no child waits; what fails is tried again at the next round."""
+    actor = Actor(service_id("network"), ActorKind.SERVICE, school, "network")
+    while True:
+        async with at.db.school(school) as conn:
+            if not await is_waiting(conn, school):
+                return
+        try:
+            await at.unit.run(REGRANT, Asked(actor, school, Regrant(), at.ids))
+        except Problem as problem:
+            log.warning("grants wait", extra={"code": "regrant_failed", "kind": problem.type.value})
+            return

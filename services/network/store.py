@@ -1,0 +1,49 @@
+"""SQL of network's own background work. The command path reads through the functions in migrations/."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from shared.db import Connection
+
+WAITING = "SELECT cardinality(list_waiting($1, 1)) > 0 OR cardinality(list_started($1)) > 0"
+PENDING = "SELECT school, id FROM list_pending()"
+LAST_CHANGE = """
+SELECT seq FROM journal WHERE school = $1 AND type = 'nl.samenkracht.network.access.changed.v1'
+ ORDER BY seq DESC LIMIT 1
+"""
+FINISH = """
+UPDATE withdrawal SET version = version + 1, how = $3, effective_at = clock_timestamp()
+ WHERE school = $1 AND id = $2 AND how IS NULL RETURNING subject, thing, act, effective_at
+"""
+WAITS_FOR_CHILDREN = "SELECT waits_for_children($1, $2)"
+WITHDRAWAL = "SELECT how, effective_at FROM withdrawal WHERE school = $1 AND id = $2"
+
+
+async def is_waiting(conn: Connection, school: str) -> bool:
+    """Tells whether a child waits for new grants, or a policy whose day has come to be told."""
+    return bool(await conn.fetchval(WAITING, school))
+
+
+async def last_change(conn: Connection, school: str) -> int:
+    """Returns the number of the school's last change of access, 0 when there was none."""
+    return int(await conn.fetchval(LAST_CHANGE, school) or 0)
+
+
+async def waits_for_children(conn: Connection, school: str, id_: UUID) -> bool:
+    """Tells whether a withdrawal about the whole school is still to reach some of its children's grants."""
+    return bool(await conn.fetchval(WAITS_FOR_CHILDREN, school, id_))
+
+
+async def finish_withdrawal(conn: Connection, school: str, id_: UUID, how: str) -> asyncpg.Record | None:
+    """Makes a withdrawal effective, once; returns what its event needs, None when another was first."""
+    return await conn.fetchrow(FINISH, school, id_, how)
+
+
+async def get_withdrawal(conn: Connection, school: str, id_: UUID) -> dict[str, Any]:
+    """Returns how and at what moment a withdrawal became effective: None while it is pending, or unknown."""
+    row = await conn.fetchrow(WITHDRAWAL, school, id_)
+    return {"how": row["how"], "at": row["effective_at"]} if row else {"how": None, "at": None}

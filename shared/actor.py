@@ -1,0 +1,186 @@
+"""Who asks: actor tokens, minted by the doors, verified in every service (EdDSA JWT, RFC 7519 and RFC 8037)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from uuid import UUID, uuid5
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from shared.events.words import NAMESPACE, ActorKind
+
+AUDIENCE = "samenkracht"
+LONGEST = timedelta(minutes=5)
+LEEWAY_S = 2
+EVERY_SCHOOL = "-"
+"""The school that an operator's token for operations names: none."""
+CACHE_SIZE = 10_000
+OPERATOR = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+"""It goes into events as it is: a pseudonym, never free text."""
+
+
+class BadToken(Exception):
+    """The token proves nothing. The text is a code for the operators' log; the caller only learns `forbidden`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A verified caller, within one school.
+
+    `id` is the person's, tool's or service's pseudonym; `door` the key that minted the token; `operator` the person at
+    the keyboard when a door acts for someone (`samen`).
+    """
+
+    id: UUID
+    kind: ActorKind
+    school: str
+    door: str
+    operator: str | None = None
+    on_behalf_of: UUID | None = None
+
+
+class OtherSchool(BadToken):
+    """The token is good, but of another school: `actor` is who came to the wrong door."""
+
+    def __init__(self, actor: Actor) -> None:
+        super().__init__("other_school")
+        self.actor = actor
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A door's or service's private key; `kid` names it."""
+
+    kid: str
+    private: Ed25519PrivateKey
+
+    @classmethod
+    def load(cls, path: Path) -> SigningKey:
+        """Reads a PEM file; the file's stem is the key id."""
+        key = load_pem_private_key(path.read_bytes(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            msg = f"{path} holds no Ed25519 private key: make one with `samen up` or deploy/keys.py"
+            raise TypeError(msg)
+        return cls(path.stem, key)
+
+
+def mint(
+    key: SigningKey,
+    actor: Actor,
+    now: datetime,
+    *,
+    lives: timedelta = LONGEST,
+) -> str:
+    """Returns a token for `actor`, valid from `now` for `lives` (at most five minutes)."""
+    claims: dict[str, object] = {
+        "iss": key.kid,
+        "aud": AUDIENCE,
+        "sub": str(actor.id),
+        "kind": actor.kind.value,
+        "school": actor.school,
+        "iat": int(now.timestamp()),
+        "exp": int((now + min(lives, LONGEST)).timestamp()),
+    }
+    if actor.operator is not None:
+        claims["act"] = {"sub": actor.operator}
+    if actor.on_behalf_of is not None:
+        claims["obo"] = str(actor.on_behalf_of)
+    return jwt.encode(claims, key.private, algorithm="EdDSA", headers={"kid": key.kid})
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A public key and what its owner may mint: a door anyone, a service only itself."""
+
+    kind: str
+    public: Ed25519PublicKey
+
+
+def load_trusted(path: Path) -> dict[str, TrustedKey]:
+    """Reads `trusted.json`: key id to kind (`door` or `service`) and public PEM."""
+    trusted = {}
+    for kid, entry in json.loads(path.read_text()).items():
+        public = load_pem_public_key(entry["public_pem"].encode())
+        if not isinstance(public, Ed25519PublicKey):
+            msg = f"key {kid} in {path} is not Ed25519"
+            raise TypeError(msg)
+        trusted[kid] = TrustedKey(entry["kind"], public)
+    return trusted
+
+
+class Verifier:
+    """Verifies tokens; remembers good ones by hash until they expire, at most `CACHE_SIZE`."""
+
+    def __init__(self, trusted: dict[str, TrustedKey]) -> None:
+        self._trusted = trusted
+        self._seen: OrderedDict[bytes, tuple[Actor, float]] = OrderedDict()
+
+    def verify(self, token: str, school: str, now: datetime) -> Actor:
+        """Returns the actor that `token` proves within `school`, or raises BadToken."""
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._seen.get(digest)
+        if known is None:
+            known = self._check(token, now)
+            self._seen[digest] = known
+            if len(self._seen) > CACHE_SIZE:
+                self._seen.popitem(last=False)
+        actor, expires = known
+        if now.timestamp() >= expires:
+            self._seen.pop(digest, None)
+            raise BadToken("expired")
+        if actor.school == school:
+            return actor
+        raise BadToken("every_school") if actor.school == EVERY_SCHOOL else OtherSchool(actor)
+
+    def _check(self, token: str, now: datetime) -> tuple[Actor, float]:
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            trusted = self._trusted.get(kid) if isinstance(kid, str) else None
+            if trusted is None:
+                raise BadToken("unknown_key")
+            claims = jwt.decode(
+                token,
+                trusted.public,
+                algorithms=["EdDSA"],
+                audience=AUDIENCE,
+                issuer=kid,
+                options={"require": ["iss", "aud", "sub", "iat", "exp"], "verify_exp": False, "verify_iat": False},
+            )
+            issued, expires = float(claims["iat"]), float(claims["exp"])
+            actor = _actor(str(kid), claims)
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BadToken(f"unreadable:{type(error).__name__}") from None
+        if issued > now.timestamp() + LEEWAY_S or expires - issued > LONGEST.total_seconds():
+            raise BadToken("bad_lifetime")
+        if trusted.kind == "service" and actor != replace(actor, id=service_id(str(kid)), kind=ActorKind.SERVICE):
+            raise BadToken("service_minted_another")
+        return actor, expires
+
+
+def _actor(kid: str, claims: dict[str, object]) -> Actor:
+    act = claims.get("act")
+    behalf = claims.get("obo")
+    operator = str(act["sub"]) if isinstance(act, dict) else None
+    if operator is not None and not OPERATOR.fullmatch(operator):
+        raise ValueError("operator")
+    return Actor(
+        id=UUID(str(claims["sub"])),
+        kind=ActorKind(str(claims["kind"])),
+        school=str(claims["school"]),
+        door=kid,
+        operator=operator,
+        on_behalf_of=UUID(str(behalf)) if behalf is not None else None,
+    )
+
+
+def service_id(name: str) -> UUID:
+    """Returns the fixed actor id of a service (UUIDv5, so that every service knows every other's)."""
+    return uuid5(NAMESPACE, f"service:{name}")

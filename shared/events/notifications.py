@@ -1,0 +1,104 @@
+"""What `notifications` tells: who was told that there is something new, through what, about whom, on what basis.
+
+The basis stands in the event's `act`: for a notice that is queued it is the service's own, on behalf of the actor whose
+event caused it; from the claim on it is the recipient's permit to receive, as re-checked in the claiming transaction.
+Nothing here causes a notice, and nothing here goes out to tools.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from shared.events.base import Fact, by_type
+
+
+class Channel(StrEnum):
+    """Through what somebody is told, beside the inbox."""
+
+    MAIL = "mail"
+
+
+class _Notifications(Fact):
+    PRODUCER: ClassVar[str] = "notifications"
+    recipient: UUID
+    kind: str
+    """What the notice is about, as a code (`goal_proposed`)."""
+
+
+class NoticeQueued(_Notifications):
+    """A notice lies in the recipient's inbox; the channels will be tried. The event's `thing` is the notice."""
+
+    NAME: ClassVar[str] = "notice.queued"
+    source: UUID
+    """The id of the event that caused it; one notice per recipient and source."""
+    channels: tuple[Channel, ...]
+
+
+class _Delivery(_Notifications):
+    channel: Channel
+    tries: int
+    """How often it was claimed, this time included."""
+
+
+class NoticeClaimed(_Delivery):
+    """The recipient's access was checked again; what is sent on this claim leaves at once or not at all."""
+
+    NAME: ClassVar[str] = "notice.claimed"
+
+
+class NoticeSent(_Delivery):
+    """The channel accepted it: the disclosure line. `act` is the claim's: to whom, on what basis."""
+
+    NAME: ClassVar[str] = "notice.sent"
+
+
+class NoticeDeferred(_Delivery):
+    """It could not be sent now and will be tried again."""
+
+    NAME: ClassVar[str] = "notice.deferred"
+    code: str
+    next_try_at: datetime
+
+
+class NoticeFailed(_Delivery):
+    """It will not be sent through this channel: refused for good, or for too long. It stays in the inbox."""
+
+    NAME: ClassVar[str] = "notice.failed"
+    code: str
+
+
+class NoticeCancelled(_Delivery):
+    """It is not sent any more: the recipient may not receive it now, or has no address."""
+
+    NAME: ClassVar[str] = "notice.cancelled"
+    code: str
+
+
+class NoticeRead(_Notifications):
+    """The recipient opened it in the inbox."""
+
+    NAME: ClassVar[str] = "notice.read"
+
+
+class NoticeDone(_Notifications):
+    """The recipient put it away as dealt with."""
+
+    NAME: ClassVar[str] = "notice.done"
+
+
+FACTS = by_type(
+    (
+        NoticeQueued,
+        NoticeClaimed,
+        NoticeSent,
+        NoticeDeferred,
+        NoticeFailed,
+        NoticeCancelled,
+        NoticeRead,
+        NoticeDone,
+    )
+)
+"""Every event of notifications, by CloudEvents type."""

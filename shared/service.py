@@ -1,0 +1,363 @@
+"""The life of a service process: put together, checked, ready, drained. Every service's `__main__` calls `run`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import uvloop
+from faststream import FastStream
+from faststream.nats import NatsBroker
+from faststream.specification import AsyncAPI
+
+from shared.access_authority import Authority
+from shared.access_projection import Leases
+from shared.actor import SigningKey, Verifier, load_trusted
+from shared.bus import Bus
+from shared.clock import Clock, Ids
+from shared.consumer import Consumer
+from shared.contract import asyncapi
+from shared.db import LOST, Connection, Database
+from shared.errors import Problem, Transient
+from shared.events.base import Event
+from shared.forks import ForkGuard
+from shared.health import HealthServer
+from shared.operations import Operations
+from shared.projection import Applier, Lane
+from shared.rebuild import finish_rebuild
+from shared.relay import Relay
+from shared.replay import Replay
+from shared.rpc import Door, Replied
+from shared.session import Session
+from shared.settings import Settings
+from shared.telemetry import Telemetry, log_to_stderr
+from shared.unit import Endpoint
+from shared.unit_run import Unit
+
+log = logging.getLogger(__name__)
+
+TakenBack = Callable[[Connection, Sequence[Event]], Awaitable[object]]
+
+PURGE_EVERY_S = 3600.0
+DRAIN_S = 5.0
+
+PURGE_KEYS = """
+WITH old AS (SELECT actor, key FROM idempotency
+              WHERE school = $1 AND at < clock_timestamp() - interval '24 hours' LIMIT 2000),
+     gone AS (DELETE FROM idempotency i USING old
+               WHERE i.school = $1 AND i.actor = old.actor AND i.key = old.key RETURNING 1)
+SELECT count(*) FROM gone
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a service is made of. `authority`: its own access rows are the policy's (network only).
+
+    `asks` are more system subjects it answers; `tasks` run beside the rest until the process ends.
+    """
+
+    name: str
+    endpoints: tuple[Endpoint[Any], ...]
+    lanes: tuple[Lane, ...] = ()
+    tasks: tuple[Callable[[Site], Awaitable[None]], ...] = ()
+    authority: bool = False
+    taken_back: TakenBack | None = None
+    """Applies to the service's own tables what must hold at once of a lost tail (withdrawals, revisions, erasures)."""
+    replied: Replied | None = None
+    """Comes between a command's commit and its answer."""
+    reload: Callable[[Site], Awaitable[None]] | None = None
+    """Gives a restored database back what the service keeps outside it. Comes first whenever the journal is in doubt;
+    raises Transient: try again, nothing is answered."""
+
+
+@dataclass(slots=True)
+class Site:
+    """Everything a running service has, for its own tasks."""
+
+    name: str
+    settings: Settings
+    db: Database
+    bus: Bus
+    unit: Unit
+    relay: Relay
+    guard: ForkGuard
+    verifier: Verifier
+    telemetry: Telemetry
+    clock: Clock
+    ids: Ids
+    consumer: Consumer | None
+    leases: Leases | None
+    door: Door
+    loop: asyncio.AbstractEventLoop
+    taken_back: TakenBack | None
+    alive: bool = True
+    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+
+    def alarm(self, code: str, text: str, **facts: object) -> None:
+        """Raises an alarm (metric, ERROR line); the runbook explains each code."""
+        self.telemetry.alarm(code, text, **facts)
+
+    def state(self) -> dict[str, Any]:
+        """Returns what /ready tells: whether requests can be served, and what stands in the way."""
+        now = self.loop.time()
+        connected = self.bus.client.is_connected
+        consuming = self.consumer is None or self.consumer.healthy(now)
+        lanes = self.consumer.lanes if self.consumer else {}
+        return {
+            "service": self.name,
+            "ready": connected and self.alive and self.guard.checked and consuming,
+            "nats": connected,
+            "database": self.alive,
+            "checked": self.guard.checked,
+            "forked": dict(self.guard.forked),
+            "consumer": consuming,
+            "consuming": self.consumer is not None and self.consumer.active,
+            "relay": {"active": self.relay.session.holds_lock, "backlog": self.relay.backlog},
+            "lanes": [
+                {"producer": p, "school": s, "seq": lane.position.seq, "lag": lane.lag, "stopped": lane.stopped}
+                for (p, s), lane in list(lanes.items())
+            ],
+        }
+
+
+def run(service: Service) -> None:
+    """Runs a service process until SIGTERM or SIGINT, with the environment's settings.
+
+    `python -m services.<name> asyncapi` prints the AsyncAPI document of its requests instead.
+    """
+    if sys.argv[1:] == ["asyncapi"]:
+        sys.stdout.write(asyncapi(service.name, service.endpoints) + "\n")
+        return
+    settings = Settings()
+    log_to_stderr(service.name, settings.log_level)
+    uvloop.run(_run(service, settings))
+
+
+def make_broker(settings: Settings) -> NatsBroker:
+    """Returns the broker with this service's login; nothing connects yet."""
+    return NatsBroker(
+        settings.nats_url,
+        user_credentials=str(settings.nats_creds),
+        inbox_prefix=f"_INBOX.{settings.service}",
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.2,  # type: ignore[arg-type]  # nats-py takes seconds as a float too
+        apply_types=False,
+        error_cb=_nats_error,
+        logger=None,
+    )
+
+
+async def _nats_error(error: Exception) -> None:
+    log.warning("nats", extra={"code": "nats_error", "kind": type(error).__name__})
+
+
+async def _run(service: Service, settings: Settings) -> None:
+    broker = make_broker(settings)
+    site = await _build(service, settings, broker)
+    site.door.serve(service.endpoints)
+
+    @contextlib.asynccontextmanager
+    async def life() -> AsyncIterator[None]:
+        health = await _start(service, site)
+        try:
+            yield
+        finally:
+            health.close()
+            await _stop(site)
+
+    app = FastStream(broker, lifespan=life, on_shutdown=[_draining(site)], logger=None, specification=AsyncAPI())
+    await app.run(log_level=logging.WARNING, sleep_time=0.05)
+
+
+async def _build(service: Service, settings: Settings, broker: NatsBroker) -> Site:
+    clock, ids = Clock(), Ids()
+    telemetry = Telemetry(service.name, export="OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ)
+    bus = Bus(await broker.connect(), service.name, SigningKey.load(settings.signing_key), clock)
+    db = await _patiently(lambda: Database.connect(settings.database_url, settings.pool_size))
+    guard = ForkGuard(
+        Session(settings.relay_database_url, "guard"),
+        bus,
+        settings.consumers,
+        set(settings.witnesses) - {service.name},
+        telemetry,
+    )
+    relay = Relay(Session(settings.relay_database_url, "relay"), bus, telemetry, guard.withheld)
+    db.lost.append(guard.doubt)
+    leases = None if service.authority else Leases(db, bus, telemetry)
+    consumer = None
+    if service.lanes:
+        consumer = Consumer(
+            Session(settings.database_url, "consumer"),
+            bus,
+            Applier(db, service.lanes, ids, telemetry, relay.wake, guard.stopped),
+            [lane.producer for lane in service.lanes],
+            telemetry,
+        )
+    unit = Unit(
+        service.name,
+        db,
+        ids,
+        authority=service.authority,
+        group_size=settings.group_size,
+        release_within_s=settings.release_within_s,
+        vouch=leases.vouch if leases else None,
+        committed=relay.wake,
+        stopped=guard.stopped,
+    )
+    verifier = Verifier(load_trusted(settings.trusted_keys))
+    door = Door(broker, unit, verifier, clock, ids, telemetry, settings.under_way, service.replied)
+    return Site(
+        name=service.name,
+        settings=settings,
+        db=db,
+        bus=bus,
+        unit=unit,
+        relay=relay,
+        guard=guard,
+        verifier=verifier,
+        telemetry=telemetry,
+        clock=clock,
+        ids=ids,
+        consumer=consumer,
+        leases=leases,
+        door=door,
+        loop=asyncio.get_running_loop(),
+        taken_back=service.taken_back,
+    )
+
+
+async def _patiently(connect: Callable[[], Coroutine[Any, Any, Database]]) -> Database:
+    """Connects as soon as the database is there."""
+    while True:
+        try:
+            return await connect()
+        except OSError:
+            await asyncio.sleep(0.2)
+
+
+async def _start(service: Service, site: Site) -> HealthServer:
+    """Starts everything but the requests, which the broker starts next. Cursors are answered first of all."""
+    settings = site.settings
+    await _refuse_shifted_time(site)
+    if site.consumer is not None:
+        await site.consumer.listen()
+    await Replay(site.db, site.bus, site.guard.stopped).serve()
+    if service.authority:
+        session = Session(settings.relay_database_url, "leases", durable=True)
+        await Authority(site.db, session, site.bus, site.guard.stopped).serve()
+    await Operations(site).serve()
+    if service.reload is not None:
+        site.guard.first = partial(service.reload, site)
+    jobs: list[Awaitable[None]] = [site.guard.run(), site.relay.run(), _watch(site), _purge(site)]
+    if site.consumer is not None:
+        jobs.append(site.consumer.run())
+    if site.leases is not None:
+        jobs += [site.leases.run(), _finish_rebuild(site)]
+    jobs += [task(site) for task in service.tasks]
+    site.tasks = [asyncio.ensure_future(_forever(job)) for job in jobs]
+    health = HealthServer(settings.http_host, settings.http_port, site.telemetry.registry, site.state)
+    if settings.port_file is not None:
+        _write(settings.port_file, str(health.port))
+    log.info("started", extra={"code": "started", "port": health.port})
+    _collect_seldom()
+    return health
+
+
+def _collect_seldom() -> None:
+    """Leaves what was loaded for the process's life out of every later search for cycles, and searches less often.
+
+    Events and rows make no cycles, and there are hundreds of them under way: searched at Python's own pace they cost a
+    third of a consumer's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+async def _forever(job: Awaitable[None]) -> None:
+    """A background task that ends by an error takes the process with it: the supervisor starts a clean one."""
+    try:
+        await job
+    except Exception:
+        log.exception("a background task failed", extra={"code": "task_failed"})
+        os._exit(70)
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".new")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+async def _watch(site: Site) -> None:
+    while True:
+        site.alive = await site.db.alive()
+        with contextlib.suppress(*LOST, asyncpg.PostgresError):
+            await _refuse_shifted_time(site)
+        await asyncio.sleep(1)
+
+
+async def _refuse_shifted_time(site: Site) -> None:
+    """Ends the process where due dates, ages and periods would be judged by a clock that somebody moved."""
+    if site.settings.shifted_time:
+        return
+    shift = (await site.db.row("SELECT shift FROM time_shift"))[0]
+    if shift:
+        text = "this database's domain time is shifted: set time_shift back to 0, or this is no place to work"
+        site.telemetry.alarm("time_shifted", text, seconds=shift.total_seconds())
+        os._exit(os.EX_CONFIG)
+
+
+async def _finish_rebuild(site: Site) -> None:
+    """Goes on with a rebuild of the grants that was cut short, here or elsewhere: until then all is denied."""
+    while True:
+        try:
+            await finish_rebuild(site)
+        except (Problem, Transient, *LOST, asyncpg.PostgresError) as error:
+            log.warning("rebuild not finished", extra={"code": "rebuild_late", "kind": type(error).__name__})
+        await asyncio.sleep(1)
+
+
+async def _purge(site: Site) -> None:
+    """Forgets idempotency keys older than 24 hours, a page a transaction."""
+    while True:
+        await asyncio.sleep(PURGE_EVERY_S)
+        try:
+            for school in await site.db.schools():
+                while await _purge_page(site, school):
+                    pass
+        except (*LOST, asyncpg.PostgresError) as error:
+            log.warning("keys not forgotten", extra={"code": "purge_late", "kind": type(error).__name__})
+
+
+async def _purge_page(site: Site, school: str) -> bool:
+    async with site.db.school(school) as conn:
+        return bool(await conn.fetchval(PURGE_KEYS, school))
+
+
+def _draining(site: Site) -> Callable[[], Awaitable[None]]:
+    async def drain() -> None:
+        await site.door.drain(DRAIN_S)
+        await site.relay.flush()  # behind the last answer, and before the broker is left
+
+    return drain
+
+
+async def _stop(site: Site) -> None:
+    for task in site.tasks:
+        task.cancel()
+    if site.tasks:  # with an end: Python 3.11's wait_for may swallow a cancellation
+        await asyncio.wait(site.tasks, timeout=2)
+    await site.db.close()
+    site.telemetry.close()

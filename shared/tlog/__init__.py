@@ -1,0 +1,1 @@
+"""Transparency logs: tree, notes, tiles, proofs, witnesses: for the service that keeps a log and all who check it."""

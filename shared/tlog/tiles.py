@@ -1,0 +1,60 @@
+"""Where things stand in a log's folder, and how: C2SP tlog-tiles (c2sp.org/tlog-tiles). Pure.
+
+`checkpoint`, `tile/<level>/<n>` (hashes), `tile/entries/<n>` (entries): up to 256 things a file, the last one of a kind
+as `<n>.p/<width>`. Beside that standard, `events/<n>` holds the events that the entries tell of, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+WIDTH = 256
+HASH_SIZE = 32
+ENTRIES = "tile/entries"
+EVENTS = "events"
+LENGTH_BYTES = {ENTRIES: 2, EVENTS: 4}
+"""How many bytes, the highest first, say how long the thing is that follows; hashes need none."""
+
+
+class Unreadable(Exception):
+    """A log's files are not what its checkpoint says; the text says which."""
+
+
+def hashes(level: int) -> str:
+    """Returns the kind of the hashes at tile level `level`: of subtrees of 256^level leaves."""
+    return f"tile/{level}"
+
+
+def path(kind: str, number: int, width: int = WIDTH) -> str:
+    """Returns the path of file `number` of a kind when it holds `width` things."""
+    groups = [f"{number % 1000:03}"]
+    while number := number // 1000:
+        groups.insert(0, f"x{number % 1000:03}")
+    return "/".join([kind, *groups]) + ("" if width == WIDTH else f".p/{width}")
+
+
+def place(kind: str, index: int, size: int) -> str:
+    """Returns the path of the file that holds thing `index` of a kind of which there are `size`."""
+    number = index // WIDTH
+    return path(kind, number, min(size - number * WIDTH, WIDTH))
+
+
+def packed(kind: str, thing: bytes) -> bytes:
+    """Returns a thing as it stands in its file; OverflowError when it is too long for its kind."""
+    width = LENGTH_BYTES.get(kind)
+    return thing if width is None else len(thing).to_bytes(width, "big") + thing
+
+
+def unpacked(kind: str, content: bytes) -> Sequence[bytes]:
+    """Returns the things that stand in a file; raises Unreadable when it ends within one."""
+    width = LENGTH_BYTES.get(kind)
+    things: list[bytes] = []
+    at = 0
+    while at < len(content):
+        start = at + (width or 0)
+        at = start + (int.from_bytes(content[at:start], "big") if width else HASH_SIZE)
+        things.append(content[start:at])
+    if at != len(content):
+        msg = f"a file of {kind} ends within a thing"
+        raise Unreadable(msg)
+    return things

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner
+
+from deploy.home import Home
+from deploy.keys import LOG_KEY
+from deploy.samen.audit import _row, _verifier, app, chosen
+from services.audit.model import entry_of
+from shared.actor import SigningKey
+from shared.events.words import Basis
+from shared.tlog.merkle import leaf_hash
+from shared.tlog.note import Checkpoint, origin, sign
+from tests.audit.support import CARER, STRANGER, Journal, pseudonym
+
+HEADS = {"de-eik": {"goals": 4}, "de-es": {"goals": 2}}
+
+
+def test_one_school_or_all_are_checked() -> None:
+    assert chosen(HEADS, None) == HEADS
+    assert chosen(HEADS, "de-es") == {"de-es": {"goals": 2}}
+
+
+@pytest.mark.parametrize(("heads", "school"), [(HEADS, "nope"), ({}, None)])
+def test_nothing_checked_is_not_nothing_wrong(heads: dict[str, dict[str, int]], school: str | None) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        chosen(heads, school)
+    assert ended.value.exit_code == 1
+
+
+def test_where_no_database_is_at_hand_verify_says_what_to_run_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMEN_NATS_URL", "nats://127.0.0.1:1")
+    done = CliRunner().invoke(app, ["verify"])
+    assert done.exit_code == 1
+    assert "audit heads | " in done.output
+    assert "exec -T audit python -m deploy.serve audit.verify log" in done.output
+
+
+def test_a_verifier_told_a_private_key_says_which_file_to_name(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.keys.ensure()
+    done = _verifier(home, "proof", {}, SAMEN_LOG_PUBLIC_KEY=str(home.keys.token_key(LOG_KEY)))
+    assert done.returncode == 1
+    assert "audit-log.pub.pem" in done.stderr
+    assert "PRIVATE" not in done.stderr
+
+
+def test_a_row_shows_the_consent_and_its_version_and_why_someone_was_refused() -> None:
+    journal = Journal("de-eik")
+    consented = journal.viewed(CARER, basis=Basis.CONSENT, consent=pseudonym(60), consent_version=4, emergency=True)
+    row = _row({"idx": 0, **entry_of(consented)})
+    assert row[0:3] == ("0", "2026-03-10 09:01:00", str(CARER))
+    assert row[5] == "access.viewed: goals (2)"
+    assert row[8] == f"consent {str(pseudonym(60))[:8]} v4 (emergency)"
+    refused = _row({"idx": 1, **entry_of(journal.denied())})
+    assert (refused[2], refused[3], refused[9]) == (str(STRANGER), "person", "denied: no_grant")
+
+
+def test_prove_tells_a_good_proof_from_a_forged_one(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.keys.ensure()
+    key: Ed25519PrivateKey = SigningKey.load(home.keys.token_key(LOG_KEY)).private
+    home.keys.token_key(LOG_KEY).unlink()  # who verifies has no private key
+    note = sign(Checkpoint(origin("foundation", "de-eik"), 1, leaf_hash(b"{}")), key)
+    proof = {"school": "de-eik", "idx": 0, "entry": "{}", "path": [], "note": note}
+    good = _verifier(home, "proof", proof)
+    assert (good.returncode, json.loads(good.stdout)) == (0, {"ok": True, "why": ""})
+    forged = _verifier(home, "proof", proof | {"entry": "{ }"})
+    assert (forged.returncode, json.loads(forged.stdout)["ok"]) == (1, False)

@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from pydantic import ValidationError
+
+from deploy.databases import ServiceDatabase
+from services.audit.commands import ByActor, WhoLooked
+from services.audit.verify import proof_holds
+from shared.errors import Problem, ProblemType
+from shared.events.goals import ScoreRecorded
+from shared.events.words import Basis, Category, Role, Setting
+from shared.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
+from shared.tlog.note import origin, verifier_key, verify
+from tests.audit.support import (
+    AUDITOR,
+    CARER,
+    CHILD,
+    KEY,
+    MOTHER,
+    NOW,
+    OTHER_CHILD,
+    STRANGER,
+    TEACHER,
+    Journal,
+    Log,
+    act,
+    pseudonym,
+)
+
+
+async def a_history(log: Log) -> Journal:
+    """Logs looks of a teacher and a carer at two children, a score, and a stranger who was refused."""
+    await log.settle()
+    journal = Journal(log.school)
+    journal.viewed()
+    consent: dict[str, Any] = {
+        "basis": Basis.CONSENT,
+        "consent": pseudonym(60),
+        "consent_version": 4,
+        "role": Role.CARE_PROFESSIONAL,
+    }
+    journal.viewed(CARER, category=Category.OBSERVATIONS, **consent)
+    score = ScoreRecorded(goal=uuid4(), level=1, setting=Setting.SCHOOL, observed_on=NOW.date())
+    journal.add(score, act(), thing=pseudonym(70))
+    journal.denied()
+    journal.viewed(about=OTHER_CHILD)
+    journal.viewed()
+    await log.log(journal.events)
+    return journal
+
+
+def seqs(answer: dict[str, Any]) -> list[int]:
+    return [line["seq"] for line in answer["lines"]]
+
+
+async def test_a_guardian_sees_who_looked_at_the_own_child_and_on_what_basis(log: Log) -> None:
+    await a_history(log)
+    answer = await log.ask("who-looked", MOTHER, child=CHILD)
+    assert seqs(answer) == [6, 4, 2, 1], "newest first; a score is no look, another child is not in it"
+    carer = answer["lines"][2]
+    assert carer["actor"] == str(CARER)
+    assert (carer["role"], carer["basis"], carer["purpose"]) == ("care_professional", "consent", "guidance")
+    assert (carer["consent"], carer["consent_version"]) == (str(pseudonym(60)), 4)
+    denied = answer["lines"][1]
+    assert (denied["outcome"], denied["reason"], denied["actor"]) == ("denied", "no_grant", str(STRANGER))
+    assert answer["next"] is None
+
+
+async def test_an_auditor_sees_it_through_the_grant_on_the_school(log: Log) -> None:
+    await a_history(log)
+    assert seqs(await log.ask("who-looked", AUDITOR, child=CHILD)) == [6, 4, 2, 1]
+    assert seqs(await log.ask("who-looked", AUDITOR, child=uuid4())) == []
+
+
+FILTERS: tuple[tuple[dict[str, Any], list[int]], ...] = (
+    ({"who": CARER}, [2]),
+    ({"category": "observations"}, [2]),
+    ({"outcome": "denied"}, [4]),
+    ({"since": "2026-03-10T09:02:00Z"}, [6, 4, 2]),
+    ({"until": "2026-03-10T10:02:00+01:00"}, [1]),
+    ({"since": "2026-03-10T09:02:00Z", "until": "2026-03-10T09:04:00Z", "outcome": "permitted"}, [2]),
+    ({"since": "2027-01-01T00:00:00Z"}, []),
+)
+
+
+async def test_filters_hold_together(log: Log) -> None:
+    await a_history(log)
+    for filters, found in FILTERS:
+        assert seqs(await log.ask("who-looked", AUDITOR, child=CHILD, **filters)) == found, filters
+
+
+async def test_pages_follow_each_other_while_the_log_grows(log: Log) -> None:
+    await log.settle()
+    journal = Journal(log.school)
+    # Two events of one moment: the idx keeps their order.
+    for _ in range(3):
+        journal.viewed()
+        journal.at = journal.events[-1].occurred_at.replace(second=0)
+    await log.log(journal.many(4) and journal.events)
+    found: list[int] = []
+    before = None
+    for _ in range(4):
+        page = await log.ask("who-looked", AUDITOR, child=CHILD, limit=2, before=before)
+        found += seqs(page)
+        before = page["next"]
+        await log.log([journal.viewed()])
+        if before is None:
+            break
+    assert found == [7, 6, 5, 4, 3, 2, 1]
+    assert seqs(await log.ask("who-looked", AUDITOR, child=CHILD, before=10**6)) == []
+
+
+async def test_by_actor_denials_and_tail(log: Log) -> None:
+    await a_history(log)
+    assert seqs(await log.ask("by-actor", who=TEACHER)) == [6, 5, 3, 1]
+    assert seqs(await log.ask("by-actor", who=TEACHER, category="goals", limit=1)) == [6]
+    assert seqs(await log.ask("by-actor", who=STRANGER, outcome="permitted")) == []
+    assert seqs(await log.ask("denials")) == [4]
+    assert seqs(await log.ask("denials", who=TEACHER)) == []
+    assert [(line["idx"], line["seq"]) for line in (await log.ask("tail", last=2))["lines"]] == [(5, 6), (4, 5)]
+
+
+async def test_every_look_at_the_log_is_journaled_and_becomes_a_line(log: Log) -> None:
+    await a_history(log)
+    await log.ask("who-looked", MOTHER, child=CHILD)
+    await log.ask("by-actor", who=TEACHER)
+    looks = await log.journaled()
+    assert [look.type for look in looks] == ["nl.samenkracht.audit.access.viewed.v1"] * 2
+    assert (looks[0].about, looks[0].act.actor, looks[0].act.category) == (CHILD, MOTHER, Category.LOG)
+    assert looks[0].content["data"]["fact"] == {"query": "who-looked", "things": 4}
+    assert (looks[1].about, looks[1].thing) == (log.subject, TEACHER)
+    await log.log(looks)
+    assert len(await log.journaled()) == 2, "a line about a look caused another look"
+    newest = (await log.ask("who-looked", MOTHER, child=CHILD))["lines"]
+    assert str(MOTHER) in {line["actor"] for line in newest}
+    assert "who-looked" in {line["what"] for line in newest}
+
+
+REFUSED: tuple[tuple[UUID, str, dict[str, Any]], ...] = (
+    (STRANGER, "who-looked", {"child": CHILD}),
+    (MOTHER, "who-looked", {"child": OTHER_CHILD}),
+    (MOTHER, "who-looked", {"child": pseudonym(999)}),
+    (MOTHER, "by-actor", {"who": TEACHER}),
+    (MOTHER, "denials", {}),
+    (MOTHER, "tail", {}),
+    (MOTHER, "checkpoint", {}),
+    (MOTHER, "proof", {"idx": 4}),
+    (MOTHER, "proof", {"idx": 4000}),
+)
+
+
+async def test_what_is_not_granted_is_refused_alike_and_journaled(log: Log) -> None:
+    await a_history(log)
+    await log.sign()
+    told = set()
+    for who, name, body in REFUSED:
+        with pytest.raises(Problem) as refused:
+            await log.ask(name, who, **body)
+        told.add(json.dumps(refused.value.to_json()))
+    assert len(told) == 1, "what is not there is told apart from what is forbidden"
+    assert '"type": "forbidden"' in told.pop()
+    denials = await log.journaled()
+    assert {one.type for one in denials} == {"nl.samenkracht.audit.access.denied.v1"}
+    assert [one.act.actor for one in denials] == [who for who, _, _ in REFUSED]
+
+
+async def test_the_wrong_purpose_opens_nothing(log: Log) -> None:
+    await a_history(log)
+    with pytest.raises(Problem) as refused:
+        await log.ask("who-looked", AUDITOR, child=CHILD, purpose="guidance")
+    assert refused.value.type is ProblemType.FORBIDDEN
+
+
+async def test_a_school_whose_log_is_not_opened_answers_like_any_refusal(log: Log) -> None:
+    with pytest.raises(Problem) as refused:
+        await log.ask("tail")
+    assert refused.value.type is ProblemType.FORBIDDEN
+
+
+async def test_a_guardian_gets_a_proof_that_anyone_can_check(log: Log) -> None:
+    journal = await a_history(log)
+    await log.log(journal.many(600))
+    await log.sign()
+    for idx in (0, 1, 255, 256, 511, 605):
+        proof = await log.ask("proof", MOTHER, idx=idx)
+        signed = verify(proof["note"], verifier_key(origin("wijzer", log.school), KEY.public_key()))
+        path = [bytes.fromhex(step) for step in proof["path"]]
+        assert verify_inclusion(idx, signed.size, leaf_hash(proof["entry"].encode()), path, signed.root)
+        assert json.loads(proof["entry"])["seq"] == idx + 1
+        given = {**proof, "school": log.school}
+        assert proof_holds(given, "wijzer", KEY.public_key()) == ""
+        assert proof_holds({**given, "entry": proof["entry"].replace("view", "edit")}, "wijzer", KEY.public_key())
+        assert proof_holds({**given, "school": "other"}, "wijzer", KEY.public_key())
+
+
+async def test_a_checkpoint_shows_that_the_log_only_grew(log: Log) -> None:
+    journal = await a_history(log)
+    await log.sign()
+    public = verifier_key(origin("wijzer", log.school), KEY.public_key())
+    old = verify((await log.ask("checkpoint"))["note"], public)
+    await log.log(journal.many(700))
+    await log.sign()
+    answer = await log.ask("checkpoint", since=old.size)
+    new = verify(answer["note"], public)
+    proof = [bytes.fromhex(step) for step in answer["consistency"]]
+    assert (old.size, new.size) == (6, 706)
+    assert verify_consistency(old.size, new.size, old.root, new.root, proof)
+    assert (await log.ask("checkpoint", since=706))["consistency"] == []
+    with pytest.raises(Problem, match="signed log is smaller") as beyond:
+        await log.ask("checkpoint", since=707)
+    assert beyond.value.more == {"size": 706}
+
+
+async def test_what_is_not_signed_yet_has_no_proof(log: Log) -> None:
+    journal = await a_history(log)
+    with pytest.raises(Problem, match="nothing of this log is signed yet"):
+        await log.ask("proof", idx=0)
+    with pytest.raises(Problem, match="nothing of this log is signed yet"):
+        await log.ask("checkpoint")
+    await log.sign()
+    await log.log([journal.viewed()])
+    for idx in (6, 7):
+        with pytest.raises(Problem, match="the signed log has 6 lines"):
+            await log.ask("proof", idx=idx)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"child": "x"},
+        {"since": "2026-03-10T09:00:00"},
+        {"since": "0001-01-01T00:00:00Z"},
+        {"limit": 0},
+        {"limit": 201},
+        {"before": -1},
+        {"before": 2**53},
+        {"outcome": "maybe"},
+        {"unknown": 1},
+        {"limit": "5"},
+    ],
+)
+def test_bad_questions_do_not_get_in(body: dict[str, object]) -> None:
+    whole = {"purpose": "oversight", "child": str(CHILD), **body}
+    with pytest.raises(ValidationError):
+        WhoLooked.model_validate_json(json.dumps(whole))
+    WhoLooked.model_validate_json(json.dumps({"purpose": "oversight", "child": str(CHILD)}))
+    with pytest.raises(ValidationError):
+        ByActor.model_validate_json(json.dumps({"purpose": "oversight"}))
+
+
+HOT: dict[str, tuple[dict[str, Any], str]] = {
+    "read_who_looked": ({"child": CHILD}, "line_looks"),
+    "read_by_actor": ({"who": TEACHER}, "line_actor"),
+    "read_denials": ({}, "line_denied"),
+    "read_tail": ({"last": 20}, "line_pk"),
+}
+
+
+@pytest.mark.parametrize("reader", HOT)
+async def test_hot_questions_use_their_index(log: Log, kept: ServiceDatabase, servers_admin: str, reader: str) -> None:
+    journal = Journal(log.school)
+    await log.log([journal.viewed(), journal.denied()])
+    for n in range(1500):
+        journal.viewed(pseudonym(1000 + n % 50), pseudonym(2000 + n % 50))
+    journal.viewed()
+    journal.denied()
+    body, index = HOT[reader]
+    plans: list[str] = []
+    admin = await asyncpg.connect(servers_admin.rsplit("/", 1)[0] + "/" + kept.name)
+    try:
+        await admin.execute("LOAD 'auto_explain'")
+        await admin.execute("SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on")
+        await admin.execute("SET client_min_messages = log; SET ROLE samen_audit")
+        admin.add_log_listener(lambda _, message: plans.append(str(message.message)))
+        await admin.execute("SELECT set_config('app.school', $1, false)", log.school)
+        args = json.dumps({"limit": 50, "school": log.school, **body}, default=str)
+        await admin.execute("ANALYZE line")
+        for _ in range(7):  # from the sixth on a plan may be kept: the one for a small table
+            await admin.execute(f"SELECT {reader}($1::jsonb)", args)
+        plans.clear()
+        for start in range(2, len(journal.events), 1000):
+            await log.log(journal.events[start : start + 1000])
+        for _ in range(7):
+            await admin.execute(f"SELECT {reader}($1::jsonb)", args)
+    finally:
+        await admin.close()
+    pages = [plan for plan in plans if "ORDER BY" in plan and " line" in plan]
+    assert len(pages) == 7
+    for plan in pages:
+        assert f"using {index} " in plan
+        assert "Seq Scan on line" not in plan
+        assert "Sort" not in plan, "the index gives the order"

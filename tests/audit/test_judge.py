@@ -1,0 +1,72 @@
+"""The judge on made-up histories: every planted violation is found by its code, and nothing else.
+
+More of them: `SAMEN_HISTORIES=1000 pytest tests/audit/test_judge.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from random import Random
+from uuid import UUID
+
+import pytest
+
+from services.audit.facts import Facts
+from shared.events.network import MemberAdded, MembershipChanged
+from shared.events.words import Role
+from tests.audit.histories import History
+from tests.audit.plants import PLANTS
+from tests.audit.support import TEACHER, Journal, act
+
+HISTORIES = int(os.environ.get("SAMEN_HISTORIES", "60"))
+
+
+def _found(history: History) -> tuple[set[tuple[int, str]], set[tuple[int, str]]]:
+    """Returns what the judge found, and what had been planted."""
+    page, planted = history.page()
+    ready = page.ready()
+    assert len(ready) == len(page.lines) > 10, "control: everything is judged"
+    return {(one.idx, one.code) for one in page.judge(ready)}, planted
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_planted_violation_is_found_by_its_code(name: str) -> None:
+    for seed in range(6):
+        history = History(seed)
+        history.live(10)
+        PLANTS[name](history)
+        history.live(10)
+        found, planted = _found(history)
+        assert planted, "control: something was planted"
+        assert found == planted, f"seed {seed}"
+
+
+def test_all_that_is_planted_is_found_and_nothing_is_invented() -> None:
+    told = judged = 0
+    for seed in range(HISTORIES):
+        random = Random(seed)
+        history = History(seed)
+        for name in random.sample(sorted(PLANTS), random.randint(0, 6)):
+            history.live(random.randint(0, 12))
+            PLANTS[name](history)
+        history.live(random.randint(1, 12))
+        found, planted = _found(history)
+        assert found == planted, f"seed {seed}"
+        told += len(planted)
+        judged += len(history.log)
+    assert told > HISTORIES * 2, "control: violations were planted"
+    print(f"{HISTORIES} histories, {judged} lines judged, {told} violations planted and found, none invented")
+
+
+def test_a_renewed_mandate_carries_on_and_another_change_leaves_it() -> None:
+    journal = Journal("de-eik", "network")
+    start, end = journal.at, journal.at + timedelta(days=30)
+    who = {"membership": UUID(int=5), "member": TEACHER, "role": Role.THERAPIST, "starts_at": start}
+    facts = Facts().take([journal.add(MemberAdded(**who, mandate="therapy", mandate_ends_at=end), act())])
+    assert facts.parts[UUID(int=5)].span().until == end
+    facts.take([journal.add(MembershipChanged(**who, ends_at=end + timedelta(days=90)), act())])
+    assert facts.parts[UUID(int=5)].span().until == end
+    later = end + timedelta(days=60)
+    facts.take([journal.add(MembershipChanged(**who, mandate="therapy", mandate_ends_at=later), act())])
+    assert facts.parts[UUID(int=5)].span().until == later

@@ -1,0 +1,136 @@
+"""The judge on a real database: the same verdicts as on the whole history, page by page, kept once, out of the way."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from deploy.databases import ServiceDatabase
+from services.audit.judging import judge_next, page
+from shared.errors import Problem
+from shared.events.base import Event, Viewed
+from shared.events.words import Basis, Purpose, Role
+from tests.audit.histories import SLUG, History
+from tests.audit.plants import PLANTS, before_start, beyond_purpose
+from tests.audit.support import AUDITOR, MOTHER, Log, as_owner, log_grant
+
+FOUND = "SELECT idx, code, part, says, shows FROM finding ORDER BY idx, code"
+
+
+@pytest.fixture
+def school() -> str:
+    return SLUG
+
+
+async def logged(log: Log, history: History) -> list[Event]:
+    """Logs a history in an order in which it may arrive; returns it."""
+    order = [*history.order()]
+    for event in order:
+        assert (await log.log([event])).missing_from is None, "control: it fits its lane"
+    return order
+
+
+async def judged(log: Log, limit: int = 7) -> list[tuple[int, str]]:
+    """Judges all that is logged; returns what is new."""
+    found: list[tuple[int, str]] = []
+    while True:
+        lines, new = await judge_next(log.db, log.school, limit)
+        found += new
+        if not lines:
+            return found
+
+
+async def test_each_plant_is_found_in_the_log_itself(log: Log) -> None:
+    history = History(7)
+    for name in PLANTS:
+        history.live(2)
+        PLANTS[name](history)
+    history.live(5)
+    order = await logged(log, history)
+    whole, planted = history.page(order)
+    assert {(one.idx, one.code) for one in whole.judge(whole.lines)} == planted
+    assert {*await judged(log)} == planted
+    rows = await log.rows(FOUND)
+    assert {(row["idx"], row["code"]) for row in rows} == planted
+    by_code = {row["code"]: row for row in rows}
+    late = by_code["after_withdrawal"]
+    assert late["says"]["network_seq"] < late["shows"]["applied"], "both sides are shown"
+    assert by_code["other_basis"]["says"]["basis"] == "vital_interest" != by_code["other_basis"]["shows"]["basis"]
+
+
+async def test_what_was_judged_is_not_judged_again_and_a_finding_is_kept_once(log: Log) -> None:
+    history = History(8)
+    before_start(history)
+    order = await logged(log, history)
+    _, planted = history.page(order)
+    assert {*await judged(log)} == planted
+    assert await judged(log) == []
+    async with log.db.school(log.school) as conn:
+        await conn.execute("UPDATE judge_position SET idx = 0")  # as in a database that was put back
+    assert await judged(log) == [], "what is found again is known"
+    assert len(await log.rows(FOUND)) == len(planted)
+
+
+async def test_a_line_ahead_of_networks_lane_waits_for_it(log: Log) -> None:
+    history = History(9)
+    beyond_purpose(history)
+    goals = [event for event in history.log if event.producer == "goals"]
+    network = [event for event in history.log if event.producer == "network"]
+    for event in goals:
+        await log.log([event])
+    async with log.db.school(log.school) as conn:
+        seen = await page(conn, log.school, 0)
+    assert seen.head == 0
+    assert seen.lines
+    seen.clock = seen.lines[0].at
+    assert seen.ready() == []
+    for event in network:
+        await log.log([event])
+    assert [code for _, code in await judged(log)] == ["beyond_purpose"]
+
+
+async def test_findings_can_neither_be_changed_nor_deleted(log: Log, kept: ServiceDatabase) -> None:
+    history = History(8)
+    before_start(history)
+    await logged(log, history)
+    await judged(log)
+    for sql in ("UPDATE finding SET code = 'x'", "DELETE FROM finding", "TRUNCATE finding"):
+        async with log.db.school(log.school) as conn:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await conn.execute(sql)
+        async with as_owner(kept, log.school) as owner:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+                await owner.execute(sql)
+    assert await log.rows(FOUND)
+
+
+async def test_an_auditor_reads_findings_and_judges_a_period_anew(log: Log) -> None:
+    history = History(8)
+    before_start(history)
+    order = await logged(log, history)
+    _, planted = history.page(order)
+    period = {"since": "2026-01-01T00:00:00Z", "until": "2026-12-31T00:00:00Z"}
+    await log.give(log.subject, log_grant(AUDITOR, Role.AUDITOR, Purpose.OVERSIGHT, Basis.LEGAL_DUTY))
+    answer = await log.ask("findings")
+    assert (answer["findings"], answer["judged"], answer["size"]) == ([], 0, len(order))
+    told, first, judged_now = set(), None, 0
+    while True:
+        more: dict[str, object] = {} if first is None else {"first": first}
+        part = await log.ask("judge", limit=10, **period, **more)
+        told |= {(one["idx"], one["code"]) for one in part["findings"]}
+        judged_now += part["judged"]
+        first = part["next"]
+        if first is None:
+            break
+    assert (told, judged_now) == (planted, len(order))
+    assert (await log.ask("judge", since="2026-12-30T00:00:00Z", until="2026-12-31T00:00:00Z"))["findings"] == []
+    assert await log.rows(FOUND) == [], "judging anew keeps nothing"
+    await judged(log)
+    answer = await log.ask("findings")
+    assert {(one["idx"], one["code"]) for one in answer["findings"]} == planted
+    assert answer["judged"] == len(order)
+    assert (await log.ask("findings", before=min(idx for idx, _ in planted)))["findings"] == []
+    with pytest.raises(Problem):
+        await log.ask("findings", MOTHER)
+    looks = {event.fact(Viewed).query for event in await log.journaled() if event.is_a(Viewed)}
+    assert looks == {"findings", "judge"}, "a look at what was found is a line too"

@@ -1,0 +1,1 @@
+"""The figures that the issue asks for, one module each; `FIGURES` in __main__ lists them."""

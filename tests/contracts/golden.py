@@ -1,0 +1,107 @@
+"""One sample of every event ever published: `python -m tests.contracts.golden` adds the missing ones, changes none."""
+
+from __future__ import annotations
+
+import enum
+import json
+import types
+import typing
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from shared.events import audit, base, goals, network, notifications
+from shared.events.base import Act, Fact, NewEvent
+from shared.events.erasure import ChildErased
+from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
+from shared.operations import Operated
+from shared.recovery import JournalRecovered, ReviewDone
+
+FOLDER = Path(__file__).parent / "events"
+SHARED: tuple[type[Fact], ...] = (base.Viewed, base.Denied, JournalRecovered, ReviewDone, Operated, ChildErased)
+"""Facts that every service produces; the samples name goals as producer."""
+
+PLAIN: dict[type, Any] = {
+    int: 3,
+    str: "code",
+    bool: True,
+    float: 0.5,
+    UUID: UUID("018f3b5e-0000-7000-8000-000000000001"),
+    datetime: datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
+    date: date(2026, 3, 29),
+}
+
+
+def catalogue() -> dict[str, type[Fact]]:
+    """Returns every fact by CloudEvents type."""
+    facts = {fact.type("goals"): fact for fact in SHARED}
+    for module in (network, goals, notifications, audit):
+        facts |= module.FACTS
+    return facts
+
+
+def sample(fact: type[Fact]) -> dict[str, Any]:
+    """Returns a whole event with every field filled."""
+    act = Act(
+        actor=UUID(int=1),
+        kind=ActorKind.PERSON,
+        door="samen",
+        role=Role.TEACHER,
+        purpose=Purpose.GUIDANCE,
+        action=Action.VIEW,
+        category=Category.GOALS,
+        basis=Basis.PUBLIC_TASK,
+        grant=UUID(int=2),
+        revision=4,
+    )
+    producer = getattr(fact, "PRODUCER", "goals")
+    new = NewEvent(_fill(fact), about=UUID(int=3), act=act, thing=UUID(int=4), producer=producer)
+    body: dict[str, Any] = json.loads(new.body("olm", UUID(int=5), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)))
+    return body | {
+        "epoch": 1,
+        "seq": 7,
+        "prevhash": "0" * 64,
+        "recordedat": "2026-03-29T01:30:00.000001Z",
+        "networkepoch": 1,
+        "networkseq": 6,
+    }
+
+
+def _fill(model: type[Any]) -> Any:  # noqa: ANN401  whatever the field's type is
+    if issubclass(model, BaseModel):
+        return model(**{name: _value(field.annotation) for name, field in model.model_fields.items()})
+    if issubclass(model, enum.Enum):
+        return next(iter(model))
+    return PLAIN[model]
+
+
+def _value(annotation: Any) -> Any:  # noqa: ANN401  whatever the field's type is
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in {types.UnionType, typing.Union}:
+        return _value(next(one for one in arguments if one is not type(None)))
+    if origin is typing.Literal:
+        return arguments[0]
+    if origin in {tuple, list}:
+        return (_value(arguments[0]),)
+    if origin is dict:
+        return {_value(arguments[0]): _value(arguments[1])}
+    if origin is typing.Annotated:
+        return _value(arguments[0])
+    return _fill(annotation)
+
+
+def main() -> None:
+    """Write a sample for each event that has none yet."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, fact in sorted(catalogue().items()):
+        path = FOLDER / f"{name}.json"
+        if not path.exists():
+            path.write_text(json.dumps(sample(fact), indent=1) + "\n")
+            print(f"new: {path.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Withdrawn means withdrawn, and the person is told when; given means usable. On the whole platform."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pydantic_core
+import pytest
+
+from tests.faults.books import read_books
+from tests.faults.cast import Kid, School, goal_for, open_school
+from tests.faults.door import Door, Json
+from tests.faults.stage import Stage
+
+SLUG = "withdrawn"
+WITHIN_S = 8.0
+"""The promise: a withdrawal is effective so long after its commit at the latest."""
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def about(kid: Kid) -> dict[str, Json]:
+    return {
+        "child": kid.child,
+        "for_purpose": "care_coordination",
+        "recipient": kid.therapist,
+        "categories": ["goals"],
+    }
+
+
+async def prepared(door: Door) -> tuple[School, Kid]:
+    school = await open_school(door, SLUG, 1)
+    kid = school.kids[0]
+    await door.must(SLUG, "goals.propose-goal", door.person(kid.teacher, SLUG), **goal_for(kid))
+    await give(door, kid)
+    return school, kid
+
+
+async def give(door: Door, kid: Kid) -> None:
+    for who in (kid.mum, kid.dad):
+        answer = await door.command(
+            SLUG, "network.give-consent", door.person(who, SLUG), **about(kid), notice_version=1
+        )
+        assert answer.done or answer.kind == "conflict", answer
+
+
+async def withdraw(door: Door, who: str, kid: Kid) -> dict[str, Any]:
+    answer = await door.command(SLUG, "network.withdraw-consent", door.person(who, SLUG), **about(kid))
+    assert answer.done, answer
+    return dict(answer.ok)
+
+
+async def effective(door: Door, reply: dict[str, Any]) -> dict[str, Any]:
+    asked = pydantic_core.to_json({"school": SLUG, "withdrawal": reply["withdrawal"]})
+    told = await door.client.request("ask.effective", asked, timeout=12)
+    return dict(pydantic_core.from_json(told.data))
+
+
+async def look(door: Door, kid: Kid) -> str:
+    """How the therapist's question for the child's goals is answered."""
+    body = {"about": kid.child, "purpose": "care_coordination"}
+    return (await door.query(SLUG, "goals.goals-of-child", door.person(kid.therapist, SLUG), **body)).kind
+
+
+async def told(stage: Stage) -> list[dict[str, Any]]:
+    books = await read_books(stage)
+    return [entry.fact for _, entry in books.events("network", "withdrawal.effective")]
+
+
+async def test_a_withdrawal_is_pending_first_and_effective_when_every_service_has_confirmed(
+    stage: Stage, door: Door
+) -> None:
+    _, kid = await prepared(door)
+    assert await look(door, kid) == "ok"
+    reply = await withdraw(door, kid.mum, kid)
+    assert reply["effective"] == "pending"
+    found = await effective(door, reply)
+    assert found["how"] == "confirmed"
+    assert await look(door, kid) == "forbidden"
+    (fact,) = await told(stage)
+    assert (fact["withdrawal"], fact["how"], fact["at"]) == (reply["withdrawal"], "confirmed", found["at"])
+    books = await read_books(stage)
+    applied = {name: books.cursors[SLUG, "network", name][1] for name in ("goals", "notifications", "audit")}
+    assert min(applied.values()) >= fact["applied"] > 0
+
+
+@pytest.mark.parametrize("silent", ["goals", "notifications", "audit"])
+async def test_where_a_service_does_not_confirm_the_clock_decides(stage: Stage, door: Door, silent: str) -> None:
+    """Paused, nobody knows what it still permits: only the end of every lease and transaction makes it sure."""
+    _, kid = await prepared(door)
+    assert await look(door, kid) == "ok"
+    stage.processes[silent].pause()
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    reply = await withdraw(door, kid.mum, kid)
+    found = await effective(door, reply)
+    took = loop.time() - started
+    stage.processes[silent].resume()
+    assert found["how"] == "clock"
+    assert 6 < took < WITHIN_S
+    assert (await look(door, kid)) in {"forbidden", "unavailable"}
+    assert [fact["how"] for fact in await told(stage)] == ["clock"]
+
+
+async def test_another_process_finishes_what_one_began(stage: Stage, door: Door) -> None:
+    """Network is killed as soon as it has answered; the withdrawal was committed, and is told once."""
+    _, kid = await prepared(door)
+    stage.processes["goals"].pause()  # so that it can't be confirmed before the kill
+    reply = await withdraw(door, kid.mum, kid)
+    await stage.kill("network")
+    assert await told(stage) == []
+    stage.processes["goals"].resume()
+    stage.start("network")
+    await stage.ready()
+    found = await effective(door, reply)
+    assert found["how"] in {"confirmed", "clock"}
+    assert [fact["withdrawal"] for fact in await told(stage)] == [reply["withdrawal"]]
+
+
+async def test_what_was_given_can_be_used_at_once_every_time(door: Door) -> None:
+    _, kid = await prepared(door)
+    for _ in range(15):
+        assert await look(door, kid) == "ok"
+        assert (await effective(door, await withdraw(door, kid.mum, kid)))["how"] == "confirmed"
+        assert await look(door, kid) == "forbidden"
+        await give(door, kid)
+
+
+async def test_a_pending_withdrawal_of_nobody_is_never_told(door: Door) -> None:
+    """A made-up id is answered as one that is pending for ever; nothing of another school is told."""
+    _, kid = await prepared(door)
+    reply = await withdraw(door, kid.mum, kid)
+    await effective(door, reply)
+    asked = pydantic_core.to_json({"school": "elsewhere", "withdrawal": reply["withdrawal"]})
+    answer = await door.client.request("ask.effective", asked, timeout=12)
+    assert pydantic_core.from_json(answer.data) == {"how": None, "at": None}

@@ -1,0 +1,58 @@
+"""The tables: walls, and the indexes that hot paths use."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from tests.network.conftest import FAMILY, Network
+
+ID = "'00000000-0000-4000-8000-000000000000'"
+PATHS = {
+    f"SELECT * FROM membership WHERE school = 's' AND subject = {ID}": "membership_subject",
+    f"SELECT * FROM membership WHERE school = 's' AND person = {ID}": "membership_person",
+    f"SELECT * FROM authority WHERE school = 's' AND child = {ID}": "authority_child",
+    f"SELECT * FROM consent WHERE school = 's' AND child = {ID}": "consent_one",
+    "SELECT * FROM person WHERE school = 's' AND sourced_id = 'x'": "person_sourced_id",
+    "SELECT * FROM child WHERE school = 's' AND wide < 3": "child_wide",
+    "SELECT * FROM child WHERE school = 's' AND attend_at <= now()": "child_attend",
+    f"SELECT * FROM emergency WHERE school = 's' AND child = {ID}": "emergency_child",
+    "SELECT * FROM emergency WHERE school = 's' AND outcome IS NULL": "emergency_waits",
+    f"SELECT * FROM dispute WHERE school = 's' AND child = {ID}": "dispute_child",
+    f"SELECT * FROM reminder WHERE school = 's' AND child = {ID}": "reminder_child",
+    f"SELECT * FROM dialogue WHERE school = 's' AND subject = {ID} AND id < {ID} ORDER BY id DESC": "dialogue_subject",
+    f"SELECT * FROM dialogue WHERE school = 's' AND subject = {ID} AND state IN ('open', 'agreed')": "dialogue_live",
+    f"SELECT * FROM turn WHERE school = 's' AND dialogue = {ID}": "turn_number",
+    f"SELECT * FROM commitment WHERE school = 's' AND dialogue = {ID}": "commitment_dialogue",
+    "SELECT * FROM commitment WHERE school = 's' AND next_on <= '2026-01-01'": "commitment_next",
+    "SELECT * FROM child WHERE school = 's' AND due_on <= '2026-01-01'": "child_due",
+}
+
+
+@pytest.mark.parametrize("query", PATHS)
+async def test_hot_paths_find_their_index_under_row_level_security(network: Network, query: str) -> None:
+    async with network.db.school("s") as conn:
+        await conn.execute("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(row[0] for row in await conn.fetch(f"EXPLAIN {query}"))
+    assert PATHS[query] in plan
+
+
+async def test_another_school_sees_no_row_of_any_table(network: Network) -> None:
+    await network.open()
+    await network.operate("import-roster", **FAMILY)
+    tables = ("school_profile", "organisation", "person", "child", "membership", "authority")
+    for school, there in ((network.school, True), ("elsewhere", False)):
+        async with network.db.school(school) as conn:
+            for table in tables:
+                assert bool(await conn.fetchval(f"SELECT count(*) FROM {table}")) is there, table
+
+
+async def test_the_same_open_membership_can_not_be_twice(network: Network) -> None:
+    await network.open()
+    await network.operate("import-roster", **FAMILY)
+    async with network.db.school(network.school) as conn:
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await conn.execute(
+                "INSERT INTO membership SELECT school, gen_random_uuid(), 1, subject, person, role, organisation,"
+                " on_behalf_of, source, starts_at, ends_at FROM membership LIMIT 1"
+            )

@@ -1,0 +1,92 @@
+"""A child erased from notifications: notices and deliveries go, and an event that comes late makes none."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from services.notifications.reactions import LANES
+from shared.db import Database
+from shared.events.base import Act, Event
+from shared.events.erasure import ChildErased, PersonErased
+from shared.events.network import AccessChanged
+from shared.events.words import school_subject
+from shared.projection import Applier
+from tests.notifications.support import Lane, accepted, act, give_access, grant
+
+ERASURE = UUID(int=9)
+
+
+async def rows(db: Database, school: str) -> tuple[int, int]:
+    async with db.school(school) as conn:
+        return (
+            await conn.fetchval("SELECT count(*) FROM notice"),
+            await conn.fetchval("SELECT count(*) FROM delivery"),
+        )
+
+
+def told(network: Lane, child: UUID, by: Act) -> list[Event]:
+    return [
+        network.add(AccessChanged(revision=9, grants=()), child, by),
+        network.add(ChildErased(erasure=ERASURE, rows={}, things=0), child, by),
+    ]
+
+
+async def test_notices_about_the_child_go_and_others_stay(applier: Applier, db: Database, school: str) -> None:
+    child, other, reader = uuid4(), uuid4(), uuid4()
+    goals, network, by = Lane(school), Lane(school, "network"), act(uuid4())
+    for about in (child, other):
+        await give_access(db, school, about, [grant(reader)])
+        await applier.apply(school, "goals", [goals.add(accepted(), about, by)])
+    assert await rows(db, school) == (2, 2)
+    await applier.apply(school, "network", told(network, child, by))
+    assert await rows(db, school) == (1, 1)
+    async with db.school(school) as conn:
+        text = await conn.fetchval("SELECT event FROM journal ORDER BY seq DESC LIMIT 1")
+    event = Event.parse(text.encode())
+    assert event.fact(ChildErased).rows == {"notice": 1, "delivery": 1}
+    assert event.type == "nl.samenkracht.notifications.child.erased.v1"
+
+
+async def test_an_event_of_another_lane_that_comes_late_makes_no_notice(
+    applier: Applier, db: Database, school: str
+) -> None:
+    child, reader = uuid4(), uuid4()
+    goals, network, by = Lane(school), Lane(school, "network"), act(uuid4())
+    await applier.apply(school, "network", told(network, child, by))
+    await give_access(db, school, child, [grant(reader)])  # as if a replay had brought them back
+    await applier.apply(school, "goals", [goals.add(accepted(), child, by)])
+    assert await rows(db, school) == (0, 0)
+
+
+async def test_what_waits_behind_a_parked_event_of_the_child_goes_too(
+    applier: Applier, db: Database, school: str
+) -> None:
+    child, by, network = uuid4(), act(uuid4()), Lane(school, "network")
+    letter = """
+    INSERT INTO dead_letter (school, producer, seq, about, event, state, code, tries)
+    VALUES ($1, 'goals', $2, $3, '', $4, 'x', 1)
+    """
+    async with db.school(school) as conn:
+        letters = [(child, "parked"), (child, "waiting"), (uuid4(), "parked"), (child, "blocking")]
+        for seq, (about, state) in enumerate(letters):
+            await conn.execute(letter, school, seq, about, state)
+    await applier.apply(school, "network", told(network, child, by))
+    async with db.school(school) as conn:
+        # One that holds a whole lane stays: what is behind it is still owed.
+        assert [row[0] for row in await conn.fetch("SELECT seq FROM dead_letter ORDER BY seq")] == [2, 3]
+
+
+async def test_a_person_who_is_gone_has_no_inbox(applier: Applier, db: Database, school: str) -> None:
+    child, gone, stays = uuid4(), uuid4(), uuid4()
+    goals, network, by = Lane(school), Lane(school, "network"), act(uuid4())
+    await give_access(db, school, child, [grant(gone), grant(stays)])
+    await applier.apply(school, "goals", [goals.add(accepted(), child, by)])
+    fact = PersonErased(erasure=ERASURE, person=gone)
+    await applier.apply(school, "network", [network.add(fact, school_subject(school), by, gone)])
+    async with db.school(school) as conn:
+        assert [row[0] for row in await conn.fetch("SELECT member FROM notice")] == [stays]
+    assert await rows(db, school) == (1, 1)
+
+
+def test_what_cannot_be_erased_holds_the_lane() -> None:
+    assert next(lane for lane in LANES if lane.producer == "network").policy == "block"

@@ -1,0 +1,78 @@
+"""The mail tells nothing, can be known again, and can't be made to carry another's words."""
+
+from __future__ import annotations
+
+import email
+from email.message import EmailMessage
+from email.policy import default
+from uuid import UUID
+
+import pytest
+
+from services.notifications.mail import MailSettings, compose, is_address, message_id
+from tests.notifications.support import NOW, later
+
+SETTINGS = MailSettings(sender="niet-antwoorden@school.example", link="https://school.example/berichten")
+NOTICE = UUID("018f4c1e-0000-7000-8000-00000000abcd")
+
+
+def parsed() -> EmailMessage:
+    found = email.message_from_bytes(compose(NOTICE, "ouder@thuis.example", NOW, SETTINGS), policy=default)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+def test_a_repeat_has_the_same_message_id() -> None:
+    assert parsed()["Message-ID"] == message_id(NOTICE, SETTINGS) == f"<{NOTICE}@school.example>"
+
+
+def test_it_says_that_a_machine_sent_it() -> None:
+    assert parsed()["Auto-Submitted"] == "auto-generated"
+
+
+def test_it_says_which_languages_it_speaks() -> None:
+    assert parsed()["Content-Language"] == "nl, en"
+
+
+def test_two_mails_differ_in_nothing_but_address_date_and_notice() -> None:
+    other = compose(UUID(int=9), "iemand@elders.example", later(hours=1), SETTINGS)
+    mine = compose(NOTICE, "ouder@thuis.example", NOW, SETTINGS)
+    changed = {line.partition(b":")[0] for line in set(mine.splitlines()) ^ set(other.splitlines())}
+    assert changed == {b"To", b"Date", b"Message-ID"}
+
+
+def test_dutch_comes_first_and_the_link_stands_in_both() -> None:
+    body = parsed().get_body()
+    assert body is not None
+    text = body.get_content()
+    assert text.index("nieuws voor u") < text.index("something new")
+    assert text.count(SETTINGS.link) == 2
+
+
+@pytest.mark.parametrize("address", ["a@b.example", "a.b+c@sub.d-e.example", "o'neil@x.nl"])
+def test_plain_addresses_are_taken(address: str) -> None:
+    assert is_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "a",
+        "a@",
+        "@b.example",
+        "a@b.example\r\nBcc: x@y.example",
+        "a@b.example\nRCPT TO:<x@y.example>",
+        "a@b.example, x@y.example",
+        "a b@c.example",
+        "<a@b.example>",
+        "a@b.example\x00",
+        "a@-",
+        "\u00e9@b.example",
+        "a@" + "b" * 300,
+        None,
+        7,
+    ],
+)
+def test_what_could_smuggle_something_in_is_no_address(address: object) -> None:
+    assert not is_address(address)
