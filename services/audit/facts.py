@@ -222,10 +222,12 @@ class Facts:
             one = event.fact(told.ConsentAsked)  # each has its fields
             known = self.consents.get(one.consent)
             # A question anew (its version grows; one that only repeats what holders changed does not), or an answer to
-            # one whose time was over, starts without answers.
+            # one whose time was over, starts without a yes; a no stands until that holder answers differently. A
+            # renewal starts with the noes to the one that it carries on.
             anew = known is None or (fact is told.ConsentAsked and one.consent_version > known.version)
             anew = anew or (fact in ANSWERS and known is not None and known.span.until <= event.occurred_at)
-            answers = {} if anew or known is None else dict(known.answers)
+            answers = dict(known.answers) if known else self._renewed(one)
+            answers = {who: said for who, said in answers.items() if not anew or said.kind != "given"}
             if fact in ANSWERS:
                 given = event.fact(told.ConsentGiven)  # each answer has its fields
                 answers[given.giver] = Answer(ANSWERS[fact], given.capacity)
@@ -238,6 +240,11 @@ class Facts:
                 Span(one.starts_at, one.ends_at),
                 answers,
             )
+
+    def _renewed(self, one: told.ConsentAsked) -> dict[UUID, Answer]:
+        name = (one.for_purpose, one.recipient, frozenset(one.categories))
+        same = [asked for asked in self.consents.values() if (asked.purpose, asked.recipient, asked.categories) == name]
+        return dict(same[-1].answers) if same else {}  # each is the renewal of the one before
 
     def _emergency(self, event: Event) -> None:
         if event.is_a(told.EmergencyStarted):

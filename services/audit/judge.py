@@ -67,6 +67,9 @@ OWN_RIGHTS = (
     OwnRight("network", MEMBER, "own_data", "manage", frozenset({"contact"})),
     OwnRight("network", MEMBER, "own_data", "view", frozenset({"network"}), frozenset({"policy-explanation"})),
     OwnRight("notifications", MEMBER, "own_data", "receive", frozenset({"contact"}), frozenset({"inbox"})),
+    # Who has authority decides on consents by that, whatever became of the membership.
+    OwnRight("network", PERSON, "parental_authority", "consent", frozenset({"network"})),
+    OwnRight("network", PERSON, "parental_authority", "view", frozenset({"network"}), frozenset({"consents"})),
     # Who holds an invitation's secret; who breaks the glass (what it gives is judged with the grants).
     OwnRight("network", MEMBER, "public_task", "view", frozenset({"network"}), frozenset({"invitation"})),
     OwnRight("network", PERSON, "public_task", "propose", frozenset({"network"})),

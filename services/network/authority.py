@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
 
-from services.network.draft import Draft, authority_row
+from services.network.draft import Draft, act_without_grant, authority_row
 from services.network.members import Managing, conflict, end_of, invalid
 from services.network.model import OF_AGE_AT, Authority, Child, children_of, day_start, school_of
+from services.network.policy import HOME
+from shared.access import Denial, Permit
+from shared.events.base import Act
 from shared.events.network import AuthorityEnded, AuthorityRecorded, Decision, HolderRole
-from shared.events.words import Action, Category, Role
+from shared.events.words import Action, ActorKind, Basis, Category, Role
 from shared.text import Code, Day
 from shared.unit import Asked, Change, Snapshot, stale
 
@@ -39,6 +43,26 @@ class EndAuthority(Managing):
     authority: UUID
     version: int
     ends_on: Day | None = None
+
+
+def holder_act(asked: Asked[Any], seen: Snapshot, action: Action) -> tuple[Act, tuple[Permit, ...]]:
+    """Returns the act and permits of who may do this with a child's consents, or raises Denial.
+
+    Who has authority decides by that, not by the membership: it goes on, without a grant, when the membership ends or
+    is suspended. It reaches consents only, and gives no more of the network to see than who they are for.
+    """
+    child_id = asked.body.child
+    try:
+        permit = seen.require(asked, action, Category.NETWORK, about=child_id)
+    except Denial as denied:
+        child, purpose = children_of(seen.state).get(child_id), asked.body.purpose
+        holds = child is not None and any(one.holds(seen.now) for one in child.sharing_spans(asked.actor.id))
+        known = denied.verifiable and denied.act.revision is not None
+        if not (holds and known and asked.actor.kind is ActorKind.PERSON and purpose in HOME):
+            raise
+        act = act_without_grant(asked.actor, action, Category.NETWORK, purpose, Basis.AUTHORITY)
+        return act.model_copy(update={"role": Role.GUARDIAN}), ()
+    return permit.act, (permit,)
 
 
 def tell_authority(draft: Draft, authority: Authority) -> None:

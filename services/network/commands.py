@@ -14,14 +14,11 @@ from services.network.answering import (
     decide_review_commitment,
     decide_withdraw_expectation,
 )
+from services.network.asking import AskConsent, GiveConsent, RefuseConsent, WithdrawConsent
 from services.network.authority import EndAuthority, RecordAuthority, decide_end_authority, decide_record_authority
 from services.network.circle import CIRCLE
 from services.network.companions import InviteCompanion, decide_invite_companion
 from services.network.consents import (
-    AskConsent,
-    GiveConsent,
-    RefuseConsent,
-    WithdrawConsent,
     decide_ask_consent,
     decide_give_consent,
     decide_refuse_consent,

@@ -173,7 +173,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Purpose x recipient x categories x period x notice version, and what each holder answered."""
+    """Purpose x recipient x categories x period x notice version, and what each holder answered.
+
+    `renews`: the consent of the same name that this one carries on when that one's time is over.
+    """
 
     id: UUID
     version: int
@@ -187,6 +190,11 @@ class Consent:
     ends_at: datetime
     state: ConsentState
     answers: tuple[Answer, ...]
+    renews: UUID | None = None
+
+    def answer_of(self, holder: UUID) -> AnswerKind | None:
+        """Returns what `holder` answered last, None: nothing yet."""
+        return next((one.answer for one in self.answers if one.holder == holder), None)
 
     @property
     def span(self) -> Span:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.network.authority import holder_act
 from services.network.draft import as_mandate, as_moment
 from services.network.members import SourcedId, without_grant
 from services.network.model import (
@@ -19,6 +20,7 @@ from services.network.model import (
     school_of,
     state_at,
 )
+from services.network.times import renewable_from
 from shared import access
 from shared.access import Denial, Permit
 from shared.events.base import Act, NewEvent, Viewed
@@ -167,14 +169,13 @@ def _authority(one: Authority, child: Child, now: datetime) -> dict[str, Any]:
 
 def decide_consents(asked: Asked[Consents], seen: Snapshot) -> Change:
     """Answers how each consent stands. A guardian sees the own answer and the state, not the other's answer."""
-    permit = seen.require(asked, Action.VIEW, Category.NETWORK, about=asked.body.child)
+    act, permits = holder_act(asked, seen, Action.VIEW)
     child = children_of(seen.state)[asked.body.child]
-    holder = permit.act.role is Role.GUARDIAN
     names = {key: " ".join(filter(None, names_of(one).values())) for key, one in seen.state["persons"].items()}
     names |= seen.state["organisations"]
-    only = asked.actor.id if holder else None
+    only = asked.actor.id if act.role is Role.GUARDIAN else None
     shown = [_consent(one, child, seen.now, names, only) for one in child.consents]
-    return viewed("consents", child.id, permit.act, {"consents": shown}, len(shown), (permit,))
+    return viewed("consents", child.id, act, {"consents": shown}, len(shown), permits)
 
 
 def _consent(one: Consent, child: Child, now: datetime, names: dict[str, str], only: UUID | None) -> dict[str, Any]:
@@ -191,6 +192,8 @@ def _consent(one: Consent, child: Child, now: datetime, names: dict[str, str], o
         "ends_at": as_moment(one.ends_at),
         "state": state_at(one, child, now).value,
         "in_force": one.span.holds(now) and state_at(one, child, now) == "given",
+        "renews": str(one.renews) if one.renews else None,
+        "renew_from": as_moment(renewable_from(one)),
         "answers": [
             {
                 "holder": str(answer.holder),

@@ -57,15 +57,21 @@ def reminders(child: Child) -> Iterator[Reminder]:
 def _lapses(consent: Consent, child: Child) -> Iterator[tuple[datetime, datetime]]:
     """Yields when a consent that is given lapses or should be looked at anew, and when that must be told.
 
-    Told six weeks before; at once when it was given later than that, but not when it was meant to be shorter.
+    Told six weeks before; at once when it was given later than that, but not when it was meant to be shorter. That it
+    ends is not told of one whose renewal is under way.
     """
+    renewed = any(one.renews == consent.id for one in child.consents)
     for span in given_spans(consent, child):
         for moment in (child.reaches(DECIDES_AT), child.reaches(OF_AGE_AT)):
             if span.since < moment <= span.until and moment < consent.ends_at:
                 yield moment, max(span.since, _weeks_before(moment))
-        before_end = _weeks_before(consent.ends_at)
-        if span.until == consent.ends_at and span.since < before_end:
-            yield consent.ends_at, before_end
+        if span.until == consent.ends_at and span.since < renewable_from(consent) and not renewed:
+            yield consent.ends_at, renewable_from(consent)
+
+
+def renewable_from(consent: Consent) -> datetime:
+    """Returns from when on a consent that is given can be renewed: then it is told that it will lapse."""
+    return _weeks_before(consent.ends_at)
 
 
 def _weeks_before(moment: datetime) -> datetime:

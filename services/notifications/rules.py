@@ -110,8 +110,8 @@ NETWORK: Mapping[type[Fact], Rule] = {
     network.ConsentRenewalDue: Rule(
         "consent_renewal_due",
         Category.NETWORK,
-        "Een toestemming loopt binnenkort af of moet opnieuw worden gevraagd.",
-        "A consent will lapse soon, or must be asked anew.",
+        "Een toestemming loopt binnenkort af. Vernieuw haar op tijd, of vraag haar opnieuw als iemand anders beslist.",
+        "A consent will lapse soon. Renew it in time, or ask it anew if someone else decides.",
     ),
     # Only those who review someone else's emergency may be told of a child's log: see network's policy.
     network.EmergencyStarted: Rule(

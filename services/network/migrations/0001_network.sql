@@ -109,11 +109,13 @@ CREATE TABLE consent (
     ends_at timestamptz NOT NULL,
     state text NOT NULL,
     answers jsonb NOT NULL,
+    renews uuid,
     CONSTRAINT consent_pk PRIMARY KEY (school, id),
-    CONSTRAINT consent_one UNIQUE (school, child, for_purpose, recipient, categories),
+    CONSTRAINT consent_one UNIQUE NULLS NOT DISTINCT (school, child, for_purpose, recipient, categories, renews),
     CONSTRAINT consent_child FOREIGN KEY (school, child) REFERENCES child (school, id) DEFERRABLE INITIALLY DEFERRED
 );
 COMMENT ON COLUMN consent.answers IS 'The latest answer of each holder: [{holder, capacity, answer, at}]';
+COMMENT ON COLUMN consent.renews IS 'The consent of the same name that this one carries on: a first one has none, and each is carried on once';
 
 SELECT tenant_table('school_profile');
 SELECT tenant_table('organisation');
@@ -220,14 +222,6 @@ BEGIN
         'behalf_known', EXISTS (SELECT FROM person p WHERE p.school = v_school AND p.id = (p_args->>'on_behalf_of')::uuid),
         'organisation_known', EXISTS (SELECT FROM organisation o
                                        WHERE o.school = v_school AND o.id = (p_args->>'organisation')::uuid));
-END $$;
-
--- A child for a question of consent: is the recipient known?
-CREATE FUNCTION read_consent(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-    RETURN read_child(p_args) || jsonb_build_object(
-        'organisation_known', EXISTS (SELECT FROM organisation o
-                                       WHERE o.school = p_args->>'school' AND o.id = (p_args->>'recipient')::uuid));
 END $$;
 
 -- The children in whose network the asking person takes part, and the school for those who manage it.

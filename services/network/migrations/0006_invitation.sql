@@ -147,6 +147,16 @@ BEGIN
                AND (m.ends_at IS NULL OR m.ends_at > clock_timestamp()) ORDER BY 1 LIMIT 200)));
 END $$;
 
+-- A child for a question of consent: is the recipient known, and which versions of the notice were published?
+CREATE FUNCTION read_consent(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN read_child(p_args) || jsonb_build_object(
+        'organisation_known', EXISTS (SELECT FROM organisation o
+                                       WHERE o.school = p_args->>'school' AND o.id = (p_args->>'recipient')::uuid),
+        'notices', (SELECT coalesce(jsonb_agg(DISTINCT n.number), '[]') FROM consent_notice n
+                     WHERE n.school = p_args->>'school'));
+END $$;
+
 -- The notice texts with this number.
 CREATE FUNCTION read_notice(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
