@@ -194,8 +194,11 @@ HINTS = {
     "duplicate_id": "keep one row of each sourcedId; the first was used",
     "ends_before_start": "let endDate lie after beginDate",
     "enrollment_in_delta": "deliver enrollments.csv in bulk: who teaches a child follows from all rows of a class",
+    "ended_by_hand": "the school ended it by a command: take it out of the roster, or up again with `samen network"
+    " add-member` (authority: `record-authority`)",
     "file_absent": "deliver the file too; without it only what is marked tobedeleted is ended",
     "file_delta": "a delta: only what is marked tobedeleted is ended",
+    "has_left": "deliver the pupil's own row: nobody joins the network of a pupil who left",
     "holder_is_no_guardian": "name only guardians among agentSourceIds as holders of authority",
     "line_too_long": "split or shorten the line (64 KB at most)",
     "manifest_absent": "deliver manifest.csv; without it every file was taken for bulk",

@@ -45,8 +45,8 @@ INSERT INTO ending SELECT l.* FROM link l
                   SELECT 1 FROM role r WHERE r.user = l.child AND r.role = 'child' AND r.gone AND r.org = :org))))
 """  # noqa: S608  our own words
 ROUND_LEAVERS = """
-INSERT INTO ending SELECT l.* FROM link l
- WHERE l.hand AND EXISTS (SELECT 1 FROM ending e WHERE e.child = l.child AND e.role = 'child')
+INSERT OR IGNORE INTO ending SELECT l.* FROM link l
+ WHERE (l.hand OR l.role = 'authority') AND EXISTS (SELECT 1 FROM ending e WHERE e.child = l.child AND e.role = 'child')
 """
 PEOPLE = """
 SELECT count(DISTINCT person), count(DISTINCT CASE WHEN NOT EXISTS (
@@ -124,7 +124,7 @@ class Leaving:
         """Decides what ends, once everything that stands and that is wanted is noted; returns how much that is.
 
         A complete delivery ends what it does not want; another only what it says is deleted or over. What was added by
-        hand ends with a pupil who left, and else never.
+        hand ends with a pupil who left, and else never; authority ends with that pupil too.
         """
         where = {**at_school(self._school, self._today), "delta": self._roster.delta}
         self._db.execute(ABSENT if self._roster.complete else SAID, where)

@@ -80,9 +80,13 @@ def tell_authority(draft: Draft, authority: Authority) -> None:
     draft.tell(fact, authority.child, authority.id)
 
 
-def tell_authority_ended(draft: Draft, ended: Authority) -> None:
-    """Drafts the end of an authority; `ended` has the end in it and the version that was seen."""
-    draft.write("authority", ended.id, ended.version, {"ends_at": ended.ends_at})
+def tell_authority_ended(draft: Draft, ended: Authority, *, by_hand: bool) -> None:
+    """Drafts the end of an authority; `ended` has the end in it and the version that was seen.
+
+    `by_hand`: a command ends it, so no roster takes it up again.
+    """
+    by_hand = by_hand or ended.ended_by_hand
+    draft.write("authority", ended.id, ended.version, {"ends_at": ended.ends_at, "ended_by_hand": by_hand})
     fact = AuthorityEnded(authority=ended.id, holder=ended.holder, ends_at=ended.ends_at or draft.now)
     draft.tell(fact, ended.child, ended.id)
 
@@ -150,7 +154,7 @@ def decide_end_authority(asked: Asked[EndAuthority], seen: Snapshot) -> Change:
     if found.ends_at is not None and found.ends_at <= seen.now:
         raise conflict("this authority has ended already: nothing is left to end", version=found.version)
     ended = replace(found, ends_at=end_of(body.ends_on, found.ends_at, seen.now))
-    tell_authority_ended(draft, ended)
+    tell_authority_ended(draft, ended, by_hand=True)
     rest = tuple(ended if one.id == found.id else one for one in child.authorities)
     draft.publish_child(replace(child, authorities=rest), school)
     reply = {"authority": str(found.id), "version": found.version + 1, "revision": child.revision + 1}

@@ -59,12 +59,7 @@ from services.network.expecting import (
 )
 from services.network.explaining import PolicyExplanation, decide_policy_explanation
 from services.network.intake import decide_import, decide_links, decide_preview
-from services.network.members import (
-    AddMember,
-    EndMembership,
-    decide_add_member,
-    decide_end_membership,
-)
+from services.network.joining import AddMember, EndMembership, decide_add_member, decide_end_membership
 from services.network.policies import (
     Deciders,
     NoteDispute,

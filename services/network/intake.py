@@ -59,5 +59,5 @@ def _taken(asked: Asked[Any], seen: Snapshot, draft: Draft, preview: PreviewRost
     for network in asked.body.networks:
         taken.network(network)
     for end in asked.body.ends:
-        taken.end(end)
+        taken.links.end(end)
     return taken

@@ -117,7 +117,7 @@ def decide_leave_network(asked: Asked[LeaveNetwork], seen: Snapshot) -> Change:
 
 def _ended(asked: Asked[Any], seen: Snapshot, draft: Draft, circle: Circle, found: Membership, reason: str) -> Change:
     ended = replace(found, ends_at=seen.now)
-    end_membership(draft, ended, reason)
+    end_membership(draft, ended, reason, by_hand=True)
     revision = circle.publish(draft, circle.with_changed(ended), found.role)
     reply = {"membership": str(found.id), "version": found.version + 1, "revision": revision}
     return draft.change(reply | draft.withdraws(asked.ids.time_ordered(seen.now), found.subject, found.id))
@@ -192,7 +192,7 @@ def decide_replace_member(asked: Asked[ReplaceMember], seen: Snapshot) -> Change
     if not successor.span:
         raise conflict("its mandate is over, and the successor's would be too: end this membership and add the other")
     ended = replace(found, ends_at=seen.now)
-    end_membership(draft, ended, "replaced")
+    end_membership(draft, ended, "replaced", by_hand=True)
     add_membership(draft, successor)
     revision = circle.publish(draft, circle.with_changed(ended, successor), found.role)
     reply = {
@@ -212,18 +212,26 @@ def decide_end_placement(asked: Asked[EndPlacement], seen: Snapshot) -> Change:
     child = children_of(seen.state)[asked.body.child]
     if child.has_left(seen.now):
         raise conflict("this child has left the school already: nothing is left to end")
-    left, fact = cut_all(draft, seen, child, asked.body.reason)
+    left, fact = cut_all(draft, seen, child, asked.body.reason, by_hand=True)
     draft.publish_child(left, circle.school)
     reply = {"child": str(child.id), "revision": child.revision + 1, **fact.model_dump(include=COUNTED)}
     return draft.change(reply | draft.withdraws(asked.ids.time_ordered(seen.now), child.id, child.id))
 
 
-def cut_all(draft: Draft, seen: Snapshot, child: Child, reason: str) -> tuple[Child, PlacementEnded]:
-    """Drafts the end of all that hangs on a child's place; returns the child with that, and what was told."""
-    memberships = tuple(_cut_membership(draft, one) for one in child.memberships)
+def cut_all(
+    draft: Draft, seen: Snapshot, child: Child, reason: str, *, by_hand: bool = False
+) -> tuple[Child, PlacementEnded]:
+    """Drafts the end of all that hangs on a child's place; returns the child with that, and what was told.
+
+    `by_hand`: a command ends the place, so no roster takes the child up again, nor anyone round it meanwhile. When the
+    child is back by command, those round it may come back with the roster.
+    """
+    memberships = tuple(
+        _cut_membership(draft, one, by_hand=by_hand and one.role is Role.CHILD) for one in child.memberships
+    )
     authorities = tuple(_cut_authority(draft, one) for one in child.authorities)
     consents = tuple(_cut_consent(draft, one) for one in child.consents)
-    invitations = open_invitations(seen)
+    invitations = [one for one in open_invitations(seen) if one["subject"] == str(child.id)]
     for one in invitations:
         revoke(draft, one, REASON)
     fact = PlacementEnded(
@@ -245,11 +253,11 @@ def _count(after: tuple[object, ...], before: tuple[object, ...]) -> int:
     return sum(one is not other for one, other in zip(after, before, strict=True))
 
 
-def _cut_membership(draft: Draft, one: Membership) -> Membership:
+def _cut_membership(draft: Draft, one: Membership, *, by_hand: bool) -> Membership:
     if not one.is_open(draft.now):
         return one
     ended = replace(one, ends_at=draft.now)
-    end_membership(draft, ended, REASON)
+    end_membership(draft, ended, REASON, by_hand=by_hand)
     return ended
 
 
@@ -257,7 +265,7 @@ def _cut_authority(draft: Draft, one: Authority) -> Authority:
     if one.ends_at is not None and one.ends_at <= draft.now:
         return one
     ended = replace(one, ends_at=draft.now)
-    tell_authority_ended(draft, ended)
+    tell_authority_ended(draft, ended, by_hand=False)
     return ended
 
 

@@ -96,7 +96,8 @@ class Mandate:
 class Membership:
     """A person takes part in the network of `subject` (a child or the school) in a role.
 
-    `mandate` has a period of its own; `suspended_at`: it gives nothing since then, until it is resumed.
+    `mandate` has a period of its own; `suspended_at`: it gives nothing since then, until it is resumed;
+    `ended_by_hand`: a command ended it (or will), so no roster takes it up again.
     """
 
     id: UUID
@@ -111,6 +112,7 @@ class Membership:
     ends_at: datetime | None
     mandate: Mandate | None = None
     suspended_at: datetime | None = None
+    ended_by_hand: bool = False
 
     @property
     def span(self) -> Span:
@@ -155,6 +157,7 @@ class Authority:
     starts_at: datetime
     ends_at: datetime | None
     role: HolderRole = HolderRole.PARENTAL
+    ended_by_hand: bool = False
 
     @property
     def span(self) -> Span:

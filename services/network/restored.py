@@ -60,10 +60,11 @@ def _end(table: str, column: str) -> str:
     return f"UPDATE {table} SET version = version + 1, {column} = $3 WHERE school = $1 AND id = $2"  # noqa: S608  ours
 
 
+# Whether a command or a roster ended it is not told: the careful one can be undone by a command.
 ENDS = (
-    End(MembershipEnded, "membership", "ends_at", _end("membership", "ends_at")),
+    End(MembershipEnded, "membership", "ends_at", _end("membership", "ended_by_hand = true, ends_at")),
     End(MembershipSuspended, "membership", "at", _end("membership", "suspended_at")),
-    End(AuthorityEnded, "authority", "ends_at", _end("authority", "ends_at")),
+    End(AuthorityEnded, "authority", "ends_at", _end("authority", "ended_by_hand = true, ends_at")),
     End(EmergencyEnded, "emergency", "ends_at", _end("emergency", "ends_at")),
     End(ConsentEnded, "consent", "ends_at", _end("consent", "ends_at")),
     End(InvitationTaken, "invitation", None, _end("invitation", "revoked_at")),

@@ -8,16 +8,27 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from services.audit.facts import Facts
-from shared.events.network import MemberAdded, MembershipChanged
-from shared.events.words import Role
+from shared.events.base import Fact
+from shared.events.network import (
+    Capacity,
+    ConsentAsked,
+    ConsentGiven,
+    ConsentRefused,
+    ConsentState,
+    MemberAdded,
+    MembershipChanged,
+    RecipientKind,
+)
+from shared.events.words import Category, Purpose, Role
 from tests.audit.histories import History
 from tests.audit.plants import PLANTS
-from tests.audit.support import TEACHER, Journal, act
+from tests.audit.support import CARER, MOTHER, TEACHER, Journal, act
 
 HISTORIES = int(os.environ.get("SAMEN_HISTORIES", "60"))
 
@@ -70,3 +81,31 @@ def test_a_renewed_mandate_carries_on_and_another_change_leaves_it() -> None:
     later = end + timedelta(days=60)
     facts.take([journal.add(MembershipChanged(**who, mandate="therapy", mandate_ends_at=later), act())])
     assert facts.parts[UUID(int=5)].span().until == later
+
+
+def test_a_consent_asked_anew_or_renewed_keeps_a_no_and_drops_a_yes() -> None:
+    journal = Journal("de-eik", "network")
+    words: dict[str, Any] = {
+        "for_purpose": Purpose.CARE_COORDINATION,
+        "recipient_kind": RecipientKind.MEMBER,
+        "recipient": CARER,
+        "categories": (Category.GOALS,),
+        "notice_version": 1,
+        "starts_at": journal.at,
+        "ends_at": journal.at + timedelta(days=365),
+        "state": ConsentState.ASKED,
+    }
+    facts, father = Facts(), UUID(int=9)
+
+    def tell(fact: type[Fact], version: int, consent: int = 5, giver: UUID | None = None) -> dict[UUID, str]:
+        who = {"giver": giver, "capacity": Capacity.AUTHORITY_HOLDER} if giver else {}
+        facts.take([journal.add(fact(consent=UUID(int=consent), consent_version=version, **words, **who), act())])
+        return {holder: said.kind for holder, said in facts.consents[UUID(int=consent)].answers.items()}
+
+    tell(ConsentAsked, 1)
+    tell(ConsentGiven, 2, giver=MOTHER)
+    assert tell(ConsentRefused, 3, giver=father) == {MOTHER: "given", father: "refused"}
+    assert tell(ConsentAsked, 3) == {MOTHER: "given", father: "refused"}, "control: the same version asks nobody anew"
+    assert tell(ConsentAsked, 4) == {father: "refused"}
+    tell(ConsentGiven, 5, giver=MOTHER)
+    assert tell(ConsentAsked, 1, consent=6) == {father: "refused"}

@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 
 from shared.errors import Problem, ProblemType
-from shared.events.network import AccessChanged, MembershipEnded, RosterImported
+from shared.events.network import AccessChanged, MembershipEnded, PlacementEnded, RosterImported
 from shared.events.words import Action, Category, Purpose, Role
 from tests.network.conftest import FAMILY, Network, adult, catch_up, link, pupil
+from tests.network.family import secret
 from tests.support.fixtures import DatabaseFactory
 
 COUNTS = ("added", "changed", "ended", "unchanged")
@@ -102,12 +103,19 @@ async def test_a_pupil_who_left_keeps_no_network_not_even_what_was_added_by_hand
     kim = await network.find("kim")
     pien = {"given_name": "Pien", "family_name": "Puzzel"}
     await network.manage("add-member", subject=kim, role="psychologist", new_person=pien)
+    mum, ib, logo = [await network.find(name) for name in ("mum", "ib", "logo")]
+    consent = {"child": kim, "for_purpose": "care_coordination", "recipient": logo, "categories": ["goals"]}
+    await network.ask("give-consent", mum, **consent, notice_version=1)
+    await network.ask("invite-member", ib, subject=kim, role="teacher", secret=secret())
     ids = [(await links(network))["kim", "kim", "child"]]
-    assert counts(await network.operate("import-roster", ends=ids)) == (0, 0, 7, 0)
+    assert counts(await network.operate("import-roster", ends=ids)) == (0, 0, 9, 0)
     assert await roles_round(network, kim) == {Role.SCHOOL_ADMINISTRATOR, Role.AUDITOR}
+    (told,) = await network.facts(PlacementEnded)
+    ended = {"memberships": 7, "authorities": 2, "consents": 1, "invitations": 1}
+    assert told.model_dump(exclude={"at"}) == {"reason": "left_roster", **ended}
     assert counts(await network.operate("import-roster", ends=ids)) == (0, 0, 0, 1)
     back = await network.operate("import-roster", **FAMILY)
-    assert back["added"] == 6
+    assert (back["added"], back["refused"]) == (8, [])
     assert Role.GUARDIAN in await roles_round(network, kim)
 
 

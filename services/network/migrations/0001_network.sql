@@ -66,6 +66,7 @@ CREATE TABLE membership (
     source text NOT NULL CONSTRAINT membership_source CHECK (source IN ('roster', 'hand')),
     starts_at timestamptz NOT NULL,
     ends_at timestamptz,
+    ended_by_hand boolean NOT NULL DEFAULT false,
     CONSTRAINT membership_pk PRIMARY KEY (school, id),
     CONSTRAINT membership_person FOREIGN KEY (school, person) REFERENCES person (school, id)
         DEFERRABLE INITIALLY DEFERRED,
@@ -73,6 +74,7 @@ CREATE TABLE membership (
         DEFERRABLE INITIALLY DEFERRED
 );
 COMMENT ON COLUMN membership.ends_at IS 'The first moment at which it no longer holds';
+COMMENT ON COLUMN membership.ended_by_hand IS 'A command gave it its end: a roster that still lists it does not take it up again';
 CREATE INDEX membership_subject ON membership (school, subject);
 CREATE INDEX membership_person ON membership (school, person);
 CREATE UNIQUE INDEX membership_open ON membership (school, subject, person, role) WHERE ends_at IS NULL;
@@ -87,6 +89,7 @@ CREATE TABLE authority (
     source text NOT NULL,
     starts_at timestamptz NOT NULL,
     ends_at timestamptz,
+    ended_by_hand boolean NOT NULL DEFAULT false,
     CONSTRAINT authority_pk PRIMARY KEY (school, id),
     CONSTRAINT authority_child FOREIGN KEY (school, child) REFERENCES child (school, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT authority_holder FOREIGN KEY (school, holder) REFERENCES person (school, id)
@@ -274,6 +277,7 @@ DECLARE
     v_school text := p_args->>'school';
     v_named text[];
     v_persons jsonb;
+    v_ids uuid[];
     v_ends uuid[] := ARRAY(SELECT x::uuid FROM jsonb_array_elements_text(p_args->'ends') x);
 BEGIN
     SELECT array_agg(DISTINCT x #>> '{}') INTO v_named FROM (
@@ -285,14 +289,21 @@ BEGIN
                'child', (SELECT jsonb_build_object('version', c.version, 'born_on', c.born_on) FROM child c
                           WHERE c.school = v_school AND c.id = p.id))), '[]')
       INTO v_persons FROM person p WHERE p.school = v_school AND p.sourced_id = ANY (v_named);
+    v_ids := ARRAY(SELECT (jsonb_path_query(v_persons, '$[*].id') #>> '{}')::uuid);
     RETURN read_school(p_args) || jsonb_build_object(
         'persons', v_persons,
         'organisations', (SELECT coalesce(jsonb_agg(to_jsonb(o) - 'school'), '[]') FROM organisation o
                            WHERE o.school = v_school AND o.sourced_id IN (
                                  SELECT jsonb_path_query(p_args, '$.organisations[*].sourced_id') #>> '{}' UNION
                                  SELECT jsonb_path_query(p_args, '$.persons[*].organisation') #>> '{}')),
+        -- What a command ended last, of these people round each other and in the school, however long ago.
+        'ended_by_hand', (SELECT coalesce(jsonb_agg(jsonb_build_array(l.subject, l.person, l.role)), '[]') FROM (
+                SELECT DISTINCT ON (m.subject, m.person, m.role) m.subject, m.person, m.role, m.ended_by_hand FROM membership m
+                 WHERE m.school = v_school AND m.person = ANY (v_ids) AND m.ends_at IS NOT NULL
+                   AND (m.subject = ANY (v_ids) OR m.subject = (SELECT s.id FROM school_profile s WHERE s.school = v_school))
+                 ORDER BY m.subject, m.person, m.role, m.ends_at DESC, m.id DESC) l WHERE l.ended_by_hand),
         'children', child_facts(v_school, ARRAY(
-            SELECT (jsonb_path_query(v_persons, '$[*].id') #>> '{}')::uuid UNION
+            SELECT unnest(v_ids) UNION
             SELECT m.subject FROM membership m WHERE m.school = v_school AND m.id = ANY (v_ends) UNION
             SELECT u.child FROM authority u WHERE u.school = v_school AND u.id = ANY (v_ends))));
 END $$;

@@ -107,6 +107,19 @@ BEGIN
                              ORDER BY l.id DESC LIMIT 50))));
 END $$;
 
+-- A batch of a roster, with the open invitations to the networks of children whose place it ends.
+-- squawk-ignore renaming-object
+ALTER FUNCTION read_roster(jsonb) RENAME TO read_roster_facts;
+CREATE FUNCTION read_roster(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN read_roster_facts(p_args) || jsonb_build_object('invitations', (
+        SELECT coalesce(jsonb_agg(to_jsonb(i) - 'school' - 'secret_hash' ORDER BY i.id), '[]') FROM invitation i
+         WHERE i.school = p_args->>'school' AND i.taken_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > domain_now()
+           AND i.subject IN (
+                SELECT m.subject FROM membership m JOIN jsonb_array_elements_text(p_args->'ends') e (id) ON m.id = e.id::uuid
+                 WHERE m.school = p_args->>'school' AND m.role = 'child')));
+END $$;
+
 -- The invitation whose `secret` this is, while it is open (or was taken by the asking person), with the network it is
 -- for. A wrong, used, expired and revoked one read alike: nothing was found, and nothing more is looked at.
 CREATE FUNCTION read_invitation(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
