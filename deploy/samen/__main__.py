@@ -21,6 +21,7 @@ from deploy.samen import (
     goals,
     inbox,
     invitations,
+    keeping,
     network,
     operations,
     plan_answers,
@@ -51,6 +52,7 @@ app.command()(operations.review)
 app.add_typer(roster.app, name="roster")
 invitations.add_to(network.app)
 circle.add_to(network.app)
+keeping.add_to(network.app)
 expectations.add_to(network.app)
 network.app.add_typer(emergency.app, name="emergency")
 app.add_typer(network.app, name="network")

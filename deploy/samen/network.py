@@ -102,8 +102,12 @@ def show(
         return
     authority = {one["holder"]: ", ".join(one["scope"]) for one in found["authorities"] if one["status"] == "active"}
     table = Table(title=f"Round {_name(found)}")
+    held: dict[str, list[str]] = {}
+    for one in found["authorities"]:
+        if one["status"] != "inactive":
+            held.setdefault(one["holder"], []).append(f"{one['authority']} v{one['version']}")
     columns = ("who", "role", "organisation", "authority", "status", "until")
-    for column in (*columns, "person", "membership") if ids else columns:
+    for column in (*columns, "person", "membership", "authority id") if ids else columns:
         table.add_column(column, overflow="fold")
     for one in found["members"]:
         table.add_row(
@@ -113,7 +117,11 @@ def show(
             authority.get(one["person"], "") if one["role"] == "guardian" else "",
             one["status"],
             (one["ends_at"] or "")[:10],
-            *((one["person"], f"{one['membership']} v{one['version']}") if ids else ()),
+            *(
+                (one["person"], f"{one['membership']} v{one['version']}", "\n".join(held.get(one["person"], ())))
+                if ids
+                else ()
+            ),
         )
     Console().print(table)
 
@@ -133,15 +141,16 @@ def consents(
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
         return
     table = Table(title="Consents")
-    for column in ("recipient", "for", "categories", "state", "in force", "until", "answers"):
+    for column in ("recipient", "for", "categories", "state", "in force", "from", "until", "answers"):
         table.add_column(column, overflow="fold")
     for one in found["consents"]:
         table.add_row(
             escape(one["recipient_name"] or one["recipient"]),
             one["for_purpose"],
             ", ".join(one["categories"]),
-            one["state"],
+            f"{one['state']}, renewal" if one["renews"] else one["state"],
             "yes" if one["in_force"] else "no",
+            one["starts_at"][:10],
             one["ends_at"][:10],
             ", ".join(f"{answer['capacity']}: {answer['answer']}" for answer in one["answers"]),
         )
@@ -204,7 +213,7 @@ def ask(
     organisation: Organisation = False,
     directory: Dir = None,
 ) -> None:
-    """Ask the holders of authority for consent."""
+    """Ask the holders of authority for consent; of one that lapses within six weeks, for its renewal."""
     body = _named(child, recipient, for_, category, organisation=organisation) | {"notice_version": notice}
     _answer(directory, school, person, "ask-consent", body)
 

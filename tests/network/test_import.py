@@ -287,6 +287,21 @@ async def test_holders_end_when_others_are_stated_and_not_when_none_are(network:
     assert lines.ended == {("g1", "p1", "authority")}
 
 
+async def test_a_pupil_who_left_is_ended_whole_as_the_dry_run_says(network: Network, tmp_path: Path) -> None:
+    await take(network, deliver(tmp_path))
+    lines = Lines()
+    gone = {"users": "p1,", "roles": "r1,", "enrollments": "e1,", "demographics": "p1,"}
+    files = {name: without(name, start) for name, start in gone.items()}
+    dry, _ = await take(network, deliver(tmp_path, **files), dry=True, allow_ending=20, lines=lines)
+    foreseen = lines.ended
+    report, _ = await take(network, tmp_path, allow_ending=20, lines=lines)
+    assert {("p1", "p1", "child"), ("g1", "p1", "guardian"), ("g1", "p1", "authority")} <= lines.ended == foreseen
+    assert done(report) == done(dry)
+    async with network.db.school(network.school) as conn:
+        assert await conn.fetchval("SELECT count(*) FROM authority WHERE ends_at IS NULL") == 0
+    assert not [link for link in await standing(network) if link[1] == "p1"]
+
+
 async def test_a_request_that_can_not_be_done_now_is_sent_again_with_its_key(network: Network, tmp_path: Path) -> None:
     report, client = await take(network, deliver(tmp_path), busy=2)
     assert report.ok
