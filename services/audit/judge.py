@@ -195,6 +195,8 @@ def _withdrawn(said: Said, grant: Grant, published: Published, shown: Evidence) 
 def _without_grant(said: Said, shown: Evidence) -> Iterator[Finding]:
     if not any(right.covers(said) for right in OWN_RIGHTS):
         yield said.finding("no_grant", kind=said.entry["kind"])
+    elif said.by_authority and not shown.decides:
+        yield said.finding("no_authority")
     elif said.entry.get("what") == "contact-point" and not _may_be_told(said, shown.of_subject):
         set_ = shown.of_subject
         yield said.finding("recipient_not_granted", recipient=said.entry.get("thing"), **(set_.shows() if set_ else {}))

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from shared.events.base import Event
 from shared.events.network import AccessChanged, Grant
-from shared.events.words import school_subject
+from shared.events.words import Basis, school_subject
 
 SAYS = (
     "producer",
@@ -90,6 +90,11 @@ class Said:
         found = self.entry.get("grant")
         return UUID(found) if found else None
 
+    @property
+    def by_authority(self) -> bool:
+        """Tells whether it rests on authority and no grant."""
+        return self.grant is None and self.entry.get("basis") == Basis.AUTHORITY
+
     def says(self) -> dict[str, Any]:
         """Returns the line's side of a finding."""
         return {name: self.entry[name] for name in SAYS if name in self.entry}
@@ -142,7 +147,8 @@ class Evidence:
     `of_subject`, `of_school`: the newest set published of the line's subject, and of the school, at that position;
     `later`: the school's next one. `withdrawal`: of those that were effective when the line was committed the one that
     reaches furthest, if its position does not; `then`: both sets as they stood there. `claim`: the entry of the claim
-    that a sent notice rests on.
+    that a sent notice rests on. `decides`: the actor had authority on sharing then, which is looked up of an act that
+    rests on authority and no grant.
     """
 
     epoch_there: int | None = None
@@ -152,6 +158,7 @@ class Evidence:
     withdrawal: Withdrawal | None = None
     then: Mapping[UUID, Published] = field(default_factory=dict)
     claim: Mapping[str, Any] | None = None
+    decides: bool = False
 
 
 def name_of(type_: str) -> str:

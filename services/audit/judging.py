@@ -23,7 +23,7 @@ from services.audit.judge import judge
 from services.audit.judged import Evidence, Finding, Published, Said, Withdrawal
 from shared.db import LOST, Connection, Database
 from shared.events.base import Event
-from shared.events.network import EmergencyReviewed, EmergencyStarted, WithdrawalEffective
+from shared.events.network import Decision, EmergencyReviewed, EmergencyStarted, WithdrawalEffective
 from shared.service import Site
 
 log = logging.getLogger(__name__)
@@ -106,6 +106,7 @@ class Page:
             withdrawal=withdrawal,
             then=then,
             claim=self._claim(said),
+            decides=said.by_authority and self._decides(said),
         )
 
     def _at(self, subject: UUID, seq: int) -> Published | None:
@@ -117,6 +118,13 @@ class Page:
             return None
         before = [c for (thing, seq), c in self._claims.items() if thing == said.entry["thing"] and seq < said.seq]
         return max(before, key=lambda c: c["seq"], default=None)
+
+    def _decides(self, said: Said) -> bool:
+        """Tells whether the log itself shows that the actor had authority on sharing when the line happened."""
+        facts = Facts().take(e for e in self._facts if e.about == said.about and e.seq < said.seq)
+        at = datetime.fromisoformat(said.entry["occurred_at"])
+        own = (h for h in facts.holdings.values() if str(h.holder) == said.entry["actor"])
+        return any(Decision.SHARING in h.scope and h.span.holds(at) for h in own)
 
     def _weigh(self, said: Said, published: Published, facts: dict[UUID, Facts]) -> list[Finding]:
         for subject in (said.about, said.school):

@@ -208,6 +208,13 @@ class History:
             lane = "audit" if act.category is Category.LOG else "goals"
             self.say(lane, Viewed(query="goals-of-child", things=1), act, child.id, position)
 
+    def look_by_authority(self, who: UUID | None = None) -> Event:
+        """A holder whose membership is over looks at the consents, without a grant; or `who`, who holds nothing."""
+        child = self.some_child()
+        act = self._act(who or child.authorities[0].holder, None, Action.VIEW, Category.NETWORK, Purpose.OWN_DATA)
+        act = act.model_copy(update={"basis": Basis.AUTHORITY, "role": Role.GUARDIAN})
+        return self.tell(Viewed(query="consents", things=1), act, child.id)
+
     def refuse(self) -> None:
         act = self._act(self._person(), None, Action.VIEW, Category.GOALS, Purpose.GUIDANCE)
         act = act.model_copy(update={"outcome": Outcome.DENIED, "reason": "no_grant"})
@@ -346,7 +353,7 @@ class History:
     def live(self, steps: int) -> None:
         """Plays honest steps."""
         ways = (self.look, self.look, self.look, self.refuse, self.audit, self.notify, self.consent, self.join)
-        rare = (self.end_member, self.break_glass, self.enrol)
+        rare = (self.end_member, self.break_glass, self.enrol, self.look_by_authority)
         for _ in range(steps):
             self.pass_time()
             self.random.choice(rare if self.random.random() < 0.1 else ways)()

@@ -104,6 +104,10 @@ def denied_but_let_in(h: History) -> None:
     h.expect(h.tell(Viewed(query="goals-of-child", things=1), act, child, lane="goals"), "no_grant")
 
 
+def by_authority_that_nobody_recorded(h: History) -> None:
+    h.expect(h.look_by_authority(h._person()), "no_authority")
+
+
 def on_anothers_grant(h: History) -> None:
     h.lie("other_member", h.some_child().id, actor=h._person())
 
@@ -286,6 +290,7 @@ PLANTS: Mapping[str, Plant] = {
         beyond_purpose,
         beyond_action,
         denied_but_let_in,
+        by_authority_that_nobody_recorded,
         on_anothers_grant,
         on_an_invented_grant,
         another_basis,

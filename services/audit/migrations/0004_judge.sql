@@ -82,7 +82,8 @@ BEGIN
         SELECT idx, entry FROM line WHERE school = p_school AND idx >= p_first ORDER BY idx LIMIT p_limit) n;
     FOR v_line IN
         SELECT l.idx, l.seq, l.type, l.about, l.recorded_at, l.producer, l.thing, (l.entry::jsonb->>'network_seq')::bigint AS position,
-               l.outcome = 'permitted' AS permitted
+               l.outcome = 'permitted' AS permitted,
+               l.entry::jsonb->>'basis' = 'parental_authority' AND l.entry::jsonb->>'grant' IS NULL AS by_authority
           FROM line l WHERE l.school = p_school AND l.idx >= p_first ORDER BY l.idx LIMIT p_limit
     LOOP
         IF v_line.type = 'nl.samenkracht.network.access.changed.v1' THEN
@@ -91,6 +92,10 @@ BEGIN
             v_last := greatest(v_last, v_line.seq);
         END IF;
         CONTINUE WHEN NOT v_line.permitted;
+        IF v_line.by_authority THEN
+            v_facts := v_facts || v_line.about;
+            v_last := greatest(v_last, v_line.seq);
+        END IF;
         IF v_line.type = 'nl.samenkracht.notifications.notice.sent.v1' THEN
             v_claims := v_claims || (
                 SELECT idx FROM line
