@@ -141,6 +141,10 @@ async def test_a_no_to_the_renewal_leaves_the_present_one_until_its_end(network:
     assert (no["state"], await family.sees(family.logo)) == ("conflicting", True)
     repeated = await refused(network, "refuse-consent", family.dad, **family.consent())
     assert (repeated.type, await family.sees(family.logo)) == (ProblemType.CONFLICT, True)
+    # With a newer notice it is asked anew, for the same time: after the present one.
+    await network.ask("ask-consent", family.ib, **family.consent(notice_version=2))
+    old, new = await shown(network, family)
+    assert (new["starts_at"], new["notice_version"], new["state"]) == (old["ends_at"], 2, "refused")
     await network.shift(datetime.now(UTC) + timedelta(days=366))
     assert await in_force(network, family) == [False, False]
 

@@ -27,6 +27,7 @@ async def connect(dsn: str, school: str) -> asyncpg.Connection[asyncpg.Record]:
 def joins(subject: UUID, person: UUID) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The rows and events of one more membership."""
     values = {"subject": subject, "person": person, "role": "teacher", "source": "hand", "starts_at": datetime.now(UTC)}
+    values["ended_by_hand"] = False
     event = {"place": 1, "type": "toy", "about": subject, "body": "{}"}
     return {"membership": [{"place": 1, "id": uuid4(), "seen": 0, "values": values}]}, [event]
 
