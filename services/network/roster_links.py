@@ -157,31 +157,31 @@ class Links:
         What a command ended, or gave an end to come, stays so.
         """
         found = next((one for one in self.open_in(subject) if (one.person, one.role) == (person, role)), None)
-        if found is None:
-            starts_at = starts_at or self.now
-            id_ = self.ids.time_ordered(self.now)
-            made = Membership(id_, 1, subject, person, role, organisation, None, SOURCE, starts_at, ends_at)
-            over = not made.span or not made.is_open(self.now)
-            if not over and (subject, person, role) in self.by_hand:
-                self.tally.refuse(at, BY_HAND)
-            elif not over:
-                add_membership(self.draft, made)
-                self._keep(made)
-                self.tally.mark(at, "added")
-            else:
-                self.tally.mark(at, "unchanged")
+        if found is not None:
+            self._move(at, found, starts_at or found.starts_at, ends_at)
             return
-        period = (starts_at or found.starts_at, ends_at)
-        if found.source != SOURCE or period == (found.starts_at, found.ends_at):
+        id_, since = self.ids.time_ordered(self.now), starts_at or self.now
+        made = Membership(id_, 1, subject, person, role, organisation, None, SOURCE, since, ends_at)
+        if not made.span or not made.is_open(self.now):
+            self.tally.mark(at, "unchanged")
+        elif (subject, person, role) in self.by_hand:
+            self.tally.refuse(at, BY_HAND)
+        else:
+            add_membership(self.draft, made)
+            self._keep(made)
+            self.tally.mark(at, "added")
+
+    def _move(self, at: str, found: Membership, starts_at: datetime, ends_at: datetime | None) -> None:
+        if found.source != SOURCE or (starts_at, ends_at) == (found.starts_at, found.ends_at):
             self.tally.mark(at, "unchanged")
         elif found.ended_by_hand and (ends_at is None or ends_at > (found.ends_at or self.now)):
             self.tally.refuse(at, BY_HAND)
         elif ends_at is not None and ends_at <= self.now:
             self._end(found)
         else:
-            changed = replace(found, starts_at=period[0], ends_at=ends_at)
+            changed = replace(found, starts_at=starts_at, ends_at=ends_at)
             if found.span.holds(self.now) and not changed.span.holds(self.now):  # it begins later than it was known to
-                self.lost.setdefault(subject, found.id)
+                self.lost.setdefault(found.subject, found.id)
             self._change(changed)
             self.tally.mark(at, "changed")
 
