@@ -15,14 +15,15 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from shared import consumer
+from shared import settle
 from shared.actor import SigningKey
 from shared.bus import Bus
 from shared.clock import Clock, Ids
-from shared.consumer import Consumer, LaneState
+from shared.consumer import Consumer
 from shared.db import Connection, Database
 from shared.errors import Transient
 from shared.events.base import Event, NewEvent
+from shared.lanes import LaneState
 from shared.projection import Applier, Lane, Policy
 from shared.relay import UNSENT, Relay
 from shared.replay import Replay
@@ -199,7 +200,7 @@ async def test_a_consumer_with_a_long_backlog_takes_it_from_the_stream_and_leave
         asked.append(producer)
         raise Transient
 
-    monkeypatch.setattr(consumer, "replayed", counted)
+    monkeypatch.setattr(settle, "replayed", counted)
     running.start(flow.relay.run())
     for school in (flow.school, *flow.others):
         await flow.write(700, school)

@@ -1,0 +1,141 @@
+"""What a process knows of its lanes beside their cursors in the database: the heads it hears, and which stand still."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pydantic_core
+from pydantic import TypeAdapter
+
+from shared.backlog import Backlog, Key
+from shared.bus import Bus
+from shared.projection import Position
+from shared.telemetry import Telemetry
+
+BEHIND_S = 1.0
+LONGEST_PAUSE_S = 5.0
+
+HEADS = TypeAdapter(dict[str, tuple[int, int, str]])
+
+
+@dataclass(slots=True)
+class LaneState:
+    """What this process knows of a lane beside the cursor in the database."""
+
+    position: Position = field(default_factory=Position)
+    head: Position = field(default_factory=Position)
+    behind_since: float | None = None
+    stopped: str | None = None
+    """Why the lane stands still: `fork`, `blocked`, or the name of what failed last."""
+    suspected: Position | None = None
+    """Where the lane stood when a head was last heard that does not fit it."""
+    try_at: float = 0.0
+    pause_s: float = 0.1
+
+    @property
+    def held(self) -> bool:
+        """Whether the lane stands still on purpose: it has an alarm of its own, and the others go on."""
+        return self.stopped is not None and self.stopped.startswith(("fork", "blocked"))
+
+    @property
+    def lag(self) -> int:
+        return max(0, self.head.seq - self.position.seq)
+
+
+class Lanes(dict[Key, LaneState]):
+    """A consumer's lanes; one that was not heard of before begins at nothing. Times are the event loop's (s)."""
+
+    def __init__(self, backlog: Backlog, telemetry: Telemetry) -> None:
+        super().__init__()
+        self._backlog = backlog
+        self._telemetry = telemetry
+
+    def __missing__(self, key: Key) -> LaneState:
+        self[key] = LaneState()
+        return self[key]
+
+    def begin(self, positions: Mapping[Key, Position]) -> None:
+        """Begins anew at the cursors: a restored database may not know a lane that this process remembers."""
+        for lane in self.values():
+            lane.position, lane.suspected, lane.behind_since = Position(), None, None
+        for key, position in positions.items():
+            self[key].position = position
+
+    def hear(self, producer: str, heads: bytes, now: float, *, active: bool) -> None:
+        """Takes a producer's heads, JSON {school: [epoch, seq, hash]}; `active`: this replica is the one that applies.
+
+        Raises ValueError for what is no such thing.
+        """
+        for school, head in HEADS.validate_json(heads).items():
+            lane = self[producer, school]
+            lane.head = Position(*head)
+            self._telemetry.lag.labels(producer, school).set(lane.lag)
+            self._judge((producer, school), lane, now, active=active)
+
+    def _judge(self, key: Key, lane: LaneState, now: float, *, active: bool) -> None:
+        at, head = lane.position, lane.head
+        if head.seq < at.seq or (head.seq == at.seq and head.hash != at.hash):
+            # A head may be told just before, and heard just after, the event that follows it: twice is no accident.
+            if lane.suspected == at:
+                self.stop_for_fork(key)
+            lane.suspected = at
+        elif head.seq == at.seq:
+            lane.behind_since = None
+            self._backlog.clear(key)
+            if lane.stopped == "fork":
+                lane.stopped = None
+        elif lane.behind_since is None:
+            lane.behind_since = now
+        elif now - lane.behind_since >= BEHIND_S and now >= lane.try_at and active:
+            self._backlog.suspect(key)
+
+    def stop_for_fork(self, key: Key) -> None:
+        """Marks a lane whose producer's numbers now carry other events; an alarm, once."""
+        producer, school = key
+        lane = self[key]
+        if lane.stopped != "fork":
+            lane.stopped = "fork"
+            self._telemetry.alarm(
+                "fork",
+                "a producer's journal is behind or beside what was applied: run `samen recover` for it",
+                producer=producer,
+                school=school,
+                seq=lane.position.seq,
+            )
+
+    def pause(self, key: Key, why: str, now: float) -> None:
+        """Leaves a lane alone for a while, each time for longer."""
+        lane = self[key]
+        lane.stopped = why
+        lane.try_at = now + lane.pause_s
+        lane.pause_s = min(lane.pause_s * 2, LONGEST_PAUSE_S)
+        lane.behind_since = lane.behind_since or now
+
+    def settled(self, key: Key) -> None:
+        """Notes that nothing stood in a lane's way."""
+        lane = self[key]
+        lane.stopped, lane.pause_s, lane.behind_since = None, 0.1, None
+        self._backlog.clear(key)
+
+    def late(self, now: float) -> bool:
+        """Tells whether a lane has been behind for long, and not on purpose."""
+        return any(
+            lane.behind_since is not None and now - lane.behind_since > 10 and not lane.held for lane in self.values()
+        )
+
+
+def told(positions: Mapping[Key, Position]) -> bytes:
+    """Returns cursors as they are told: JSON {producer: {school: [epoch, seq, hash]}}."""
+    by_producer: dict[str, dict[str, list[Any]]] = {}
+    for (producer, school), at in positions.items():
+        by_producer.setdefault(producer, {})[school] = [at.epoch, at.seq, at.hash]
+    return pydantic_core.to_json(by_producer)
+
+
+async def tell(bus: Bus, positions: Mapping[Key, Position]) -> None:
+    """Announces cursors: lag is visible by them, and withdrawals wait for network's."""
+    with contextlib.suppress(Exception):  # announced again in a second
+        await bus.client.publish(f"cursor.{bus.service}", told(positions))
