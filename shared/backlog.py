@@ -16,8 +16,9 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class _Wait:
-    """From which message on the stream's end is known, and where it was then (in the durable's own count)."""
+    """Since when, from which message on the stream's end is known, and where it was then (in the durable's count)."""
 
+    since: float
     after: int
     end: int | None = None
 
@@ -28,9 +29,9 @@ class _Wait:
 class Backlog:
     """One consumer's view of its durable. Times are the event loop's, in seconds."""
 
-    def __init__(self, idle_s: float) -> None:
-        """Nothing delivered for `idle_s` means that the stream has nothing more."""
-        self._idle_s = idle_s
+    def __init__(self, patience_s: float) -> None:
+        """Every lane waits for so long at least; nothing delivered for as long means that the stream has no more."""
+        self._patience_s = patience_s
         self._waits: dict[Key, _Wait] = {}
         self._count = 0
         self._last: Msg | None = None
@@ -51,27 +52,29 @@ class Backlog:
         """Remembers up to which message everything is applied or set aside."""
         place = message.metadata.sequence.consumer
         if place < self._handled:  # the durable was made anew, and counts anew
-            self._waits = {key: _Wait(0, 0) for key in self._waits}
+            self._waits = {key: _Wait(wait.since, 0, 0) for key, wait in self._waits.items()}
         self._handled = place
 
-    def suspect(self, key: Key) -> None:
-        """Has a lane wait until the stream has brought all that is in it now."""
-        self._waits.setdefault(key, _Wait(self._count))
+    def suspect(self, key: Key, now: float) -> None:
+        """Has a lane wait until the stream has brought all that is in it now; one that waits already goes on."""
+        self._waits.setdefault(key, _Wait(now, self._count))
 
     def clear(self, key: Key) -> None:
         """Lets a lane wait no longer: it lacks nothing."""
         self._waits.pop(key, None)
 
     def passed(self, now: float, *, at_hand: bool) -> set[Key]:
-        """Returns the lanes for which the stream has brought all that it had; they no longer wait.
+        """Returns the lanes for which the stream has brought all that it had, in good time; they no longer wait.
 
         `at_hand`: something was delivered that is not handled yet.
         """
         if self._waits and self._last is not None:
             self._find_ends(self._last)
-        idle = not at_hand and now - self._last_at >= self._idle_s
+        idle = not at_hand and now - self._last_at >= self._patience_s
         found = {
-            key for key, wait in self._waits.items() if idle or (wait.end is not None and wait.end <= self._handled)
+            key
+            for key, wait in self._waits.items()
+            if now - wait.since >= self._patience_s and (idle or wait.is_over(self._handled))
         }
         for key in found:
             del self._waits[key]

@@ -15,7 +15,15 @@ from shared.bus import Bus
 from shared.projection import Position
 from shared.telemetry import Telemetry
 
-BEHIND_S = 1.0
+BEHIND_S = 0.5
+"""A lane that was behind a head for so long, and for which the stream has nothing, is brought on from the journal.
+
+The worst case of a tail that the bus lost: the next head, which tells of it, comes after 1.0 s (`HEADS_EVERY_S`); the
+lane is left 0.5 s from there, by the clock and whatever further heads do; the next turn begins within 0.25 s
+(`LOOK_EVERY_S`). Together 1.75 s, and what it takes to ask the journal and to apply. That the stream has nothing shows
+in those same 0.5 s: nothing is delivered, or what is delivered says where the stream ends. A busy consumer first
+handles what lay in the stream when the head came, and every head that is itself lost costs 1.0 s more.
+"""
 LONGEST_PAUSE_S = 5.0
 
 HEADS = TypeAdapter(dict[str, tuple[int, int, str]])
@@ -87,10 +95,14 @@ class Lanes(dict[Key, LaneState]):
             self._backlog.clear(key)
             if lane.stopped == "fork":
                 lane.stopped = None
-        elif lane.behind_since is None:
+        else:
+            self._note_behind(key, lane, now, active=active)
+
+    def _note_behind(self, key: Key, lane: LaneState, now: float, *, active: bool) -> None:
+        if lane.behind_since is None:
             lane.behind_since = now
-        elif now - lane.behind_since >= BEHIND_S and now >= lane.try_at and active:
-            self._backlog.suspect(key)
+        if active:
+            self._backlog.suspect(key, now)
 
     def stop_for_fork(self, key: Key) -> None:
         """Marks a lane whose producer's numbers now carry other events; an alarm, once."""
@@ -114,11 +126,13 @@ class Lanes(dict[Key, LaneState]):
         lane.pause_s = min(lane.pause_s * 2, LONGEST_PAUSE_S)
         lane.behind_since = lane.behind_since or now
 
-    def settled(self, key: Key) -> None:
-        """Notes that nothing stood in a lane's way."""
+    def settled(self, key: Key, now: float) -> None:
+        """Notes that nothing stood in a lane's way; one that is still behind its head is so from now."""
         lane = self[key]
         lane.stopped, lane.pause_s, lane.behind_since = None, 0.1, None
         self._backlog.clear(key)
+        if lane.lag:
+            self._note_behind(key, lane, now, active=True)
 
     def late(self, now: float) -> bool:
         """Tells whether a lane has been behind for long, and not on purpose."""

@@ -69,7 +69,7 @@ class Settler:
             self._telemetry.alarm("lane_failed", "events cannot be applied now", producer=producer, school=school)
             self._lanes.pause(key, type(error).__name__, loop.time())
         else:
-            self._lanes.settled(key)
+            self._lanes.settled(key, loop.time())
 
     async def _apply(self, key: Key, lane: LaneState, events: Sequence[Event]) -> None:
         producer, school = key

@@ -27,7 +27,7 @@ def started() -> Backlog:
 def test_a_lane_waits_for_what_was_in_the_stream_when_it_was_suspected_and_for_no_more() -> None:
     backlog = started()
     backlog.received(message(1, 700), 1.0)
-    backlog.suspect(LANE)
+    backlog.suspect(LANE, 0.0)
     assert backlog.passed(1.1, at_hand=True) == set()  # where the stream ended is not known since
     backlog.received(message(2, 4), 1.2)
     assert backlog.passed(1.2, at_hand=True) == set()
@@ -43,7 +43,7 @@ def test_a_lane_waits_for_what_was_in_the_stream_when_it_was_suspected_and_for_n
 def test_where_nothing_is_delivered_any_more_a_lane_waits_no_longer() -> None:
     backlog = started()
     backlog.received(message(1, 700), 1.0)
-    backlog.suspect(LANE)
+    backlog.suspect(LANE, 0.0)
     assert backlog.passed(2.5, at_hand=True) == set()
     assert backlog.passed(1.9, at_hand=False) == set()
     assert backlog.passed(2.0, at_hand=False) == {LANE}
@@ -51,14 +51,25 @@ def test_where_nothing_is_delivered_any_more_a_lane_waits_no_longer() -> None:
 
 def test_where_nothing_was_ever_delivered_a_lane_waits_a_moment_only() -> None:
     backlog = started()
-    backlog.suspect(LANE)
+    backlog.suspect(LANE, 0.0)
     assert backlog.passed(0.5, at_hand=False) == set()
     assert backlog.passed(1.0, at_hand=False) == {LANE}
 
 
+def test_a_lane_waits_a_moment_also_where_the_stream_is_known_to_have_nothing() -> None:
+    """A head may be told before the event itself was published."""
+    backlog = started()
+    backlog.suspect(LANE, 7.0)
+    backlog.suspect(LANE, 7.8)  # heard again: the moment is the first one's
+    backlog.received(message(1, 0), 7.1)
+    backlog.handled(message(1, 0))
+    assert backlog.passed(7.9, at_hand=False) == set()
+    assert backlog.passed(8.0, at_hand=False) == {LANE}
+
+
 def test_a_lane_that_lacks_nothing_any_more_does_not_wait() -> None:
     backlog = started()
-    backlog.suspect(LANE)
+    backlog.suspect(LANE, 0.0)
     backlog.clear(LANE)
     assert backlog.passed(9.0, at_hand=False) == set()
 
@@ -67,7 +78,7 @@ def test_a_durable_that_counts_anew_lets_everybody_go() -> None:
     backlog = started()
     backlog.received(message(4000, 700), 1.0)
     backlog.handled(message(4000, 700))
-    backlog.suspect(LANE)
+    backlog.suspect(LANE, 0.0)
     backlog.received(message(4001, 700), 1.1)
     assert backlog.passed(1.1, at_hand=True) == set()
     backlog.received(message(3, 0), 1.2)  # the stream was lost with what lay in it
