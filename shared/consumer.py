@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 CURSORS_EVERY_S = 1.0
 SCHOOLS_AT_ONCE = 4
+LANES_A_TURN = 8
+"""Lanes that take from the journal before what was delivered has its turn."""
 BUSY = 8
 """A turn of more events than this shows a busy bus: the next waits a little, so that more share a transaction."""
 GATHER_S = 0.05
@@ -49,7 +51,8 @@ class Consumer:
         self._applier = applier
         self._producers = tuple(producers)
         self._telemetry = telemetry
-        self._due: set[Key] = set()
+        self._due: dict[Key, None] = {}
+        """Lanes to be brought on from the journal, in the order in which they came to be."""
         self._backlog = Backlog(BEHIND_S)
         self._pull = Pull(bus, self._backlog)
         self.lanes = Lanes(self._backlog, telemetry)
@@ -72,6 +75,7 @@ class Consumer:
     async def _hear_heads(self, message: Msg) -> None:
         _, producer = message.subject.split(".")  # what a chosen reply subject brings here keeps its own subject
         self.lanes.hear(producer, message.data, asyncio.get_running_loop().time(), active=self.active)
+        self._settler.heard(producer)
 
     async def run(self) -> None:
         """Consumes until cancelled."""
@@ -99,7 +103,7 @@ class Consumer:
         # What was delivered to the replica before this one comes back to nobody for 30 s: the journal has it now.
         lagging = {key: lane.lag for key, lane in self.lanes.items() if lane.lag}
         if sum(lagging.values()) <= UNDER_WAY:
-            self._due |= lagging.keys()
+            self._due |= dict.fromkeys(lagging)
         subscription = await self._pull.subscribe()
         try:
             async with self._session.beating():
@@ -114,11 +118,7 @@ class Consumer:
         if not self._pull.at_hand and not self._due:
             await _happens(self._pull.woken, LOOK_EVERY_S)
         async with self.turn:
-            now = asyncio.get_running_loop().time()
-            self._due |= self._backlog.passed(now, at_hand=self._pull.at_hand)
-            due, self._due = self._due, set()
-            self._settler.begin_turn()
-            await self._settle_all(dict.fromkeys(due, ()))
+            await self._settle_due(asyncio.get_running_loop().time())
             self._pull.urgent.clear()
             batch = self._pull.take()
             if batch:
@@ -126,6 +126,17 @@ class Consumer:
                 await self._take(batch)
         if BUSY < len(batch) < BATCH:
             await _happens(self._pull.urgent, GATHER_S)
+
+    async def _settle_due(self, now: float) -> None:
+        """Brings some lanes that are due on by a page each, the authority's first; what is left is due again."""
+        self._settler.begin_turn(now)
+        passed = self._backlog.passed(now, at_hand=self._pull.at_hand)
+        self._due |= dict.fromkeys([*self.lanes.rested(now), *passed])
+        due = sorted(self._due, key=_of_others)[:LANES_A_TURN]
+        for key in due:
+            del self._due[key]
+        for _, lanes in groupby(due, key=_of_others):
+            await self._settle_all(dict.fromkeys(lanes, ()))
 
     async def _take(self, batch: Sequence[Msg]) -> None:
         lanes: defaultdict[Key, list[Event]] = defaultdict(list)
@@ -153,7 +164,8 @@ class Consumer:
         async def one_school(keys: Sequence[Key]) -> None:
             async with limit:
                 for key in keys:
-                    await self._settler.settle(key, lanes[key])
+                    if await self._settler.settle(key, lanes[key]):
+                        self._due[key] = None
 
         ended = await asyncio.gather(*map(one_school, schools.values()), return_exceptions=True)
         for error in ended:
@@ -185,10 +197,9 @@ class Consumer:
         """Tries what was set aside again: a parked child's or member's events, or a blocked lane."""
         if (producer, school) not in self.lanes:
             raise Problem(ProblemType.NOT_FOUND, "no such lane: `samen status` lists them")
-        lane = self.lanes[producer, school]
-        lane.try_at, lane.pause_s = 0.0, 0.1
+        self.lanes.try_now((producer, school))
         if about is None:
-            self._due.add((producer, school))
+            self._due[producer, school] = None
             self._pull.woken.set()
             return 0
         async with self.turn:

@@ -24,7 +24,7 @@ lane is left 0.5 s from there, by the clock and whatever further heads do; the n
 in those same 0.5 s: nothing is delivered, or what is delivered says where the stream ends. A busy consumer first
 handles what lay in the stream when the head came, and every head that is itself lost costs 1.0 s more.
 """
-LONGEST_PAUSE_S = 5.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
 HEADS = TypeAdapter(dict[str, tuple[int, int, str]])
 
@@ -35,18 +35,25 @@ class LaneState:
 
     position: Position = field(default_factory=Position)
     head: Position = field(default_factory=Position)
+    delivered: int = 0
+    """The highest number of an event that came, be it applied or left to the journal."""
     behind_since: float | None = None
     stopped: str | None = None
     """Why the lane stands still: `fork`, `blocked`, or the name of what failed last."""
     suspected: Position | None = None
     """Where the lane stood when a head was last heard that does not fit it."""
     try_at: float = 0.0
-    pause_s: float = 0.1
+    pause_s: float = FIRST_PAUSE_S
 
     @property
     def held(self) -> bool:
         """Whether the lane stands still on purpose: it has an alarm of its own, and the others go on."""
         return self.stopped is not None and self.stopped.startswith(("fork", "blocked"))
+
+    @property
+    def known(self) -> int:
+        """The highest number that the producer's journal is known to hold."""
+        return max(self.head.seq, self.delivered)
 
     @property
     def lag(self) -> int:
@@ -60,6 +67,7 @@ class Lanes(dict[Key, LaneState]):
         super().__init__()
         self._backlog = backlog
         self._telemetry = telemetry
+        self._paused: set[Key] = set()
 
     def __missing__(self, key: Key) -> LaneState:
         self[key] = LaneState()
@@ -119,17 +127,36 @@ class Lanes(dict[Key, LaneState]):
             )
 
     def pause(self, key: Key, why: str, now: float) -> None:
-        """Leaves a lane alone for a while, each time for longer."""
+        """Leaves a lane alone for a while, each time for longer; a fork goes on being one."""
         lane = self[key]
-        lane.stopped = why
+        if lane.stopped != "fork":
+            lane.stopped = why
+        self._paused.add(key)
         lane.try_at = now + lane.pause_s
         lane.pause_s = min(lane.pause_s * 2, LONGEST_PAUSE_S)
         lane.behind_since = lane.behind_since or now
 
-    def settled(self, key: Key, now: float) -> None:
-        """Notes that nothing stood in a lane's way; one that is still behind its head is so from now."""
+    def rested(self, now: float) -> set[Key]:
+        """Returns the lanes whose pause is over, once each."""
+        found = {key for key in self._paused if self[key].try_at <= now}
+        self._paused -= found
+        return found
+
+    def try_now(self, key: Key) -> None:
+        """Ends a lane's pause, and has the next one be short."""
         lane = self[key]
-        lane.stopped, lane.pause_s, lane.behind_since = None, 0.1, None
+        lane.try_at, lane.pause_s = 0.0, FIRST_PAUSE_S
+
+    def settled(self, key: Key, now: float, *, moved: bool) -> None:
+        """Notes that nothing stood in a lane's way; one that is still behind its head is so from now.
+
+        What was skipped says nothing of a fork: only events that continue the lane do, or a head that fits.
+        """
+        lane = self[key]
+        if moved or lane.stopped != "fork":
+            lane.stopped = None
+        lane.pause_s, lane.behind_since = FIRST_PAUSE_S, None
+        self._paused.discard(key)
         self._backlog.clear(key)
         if lane.lag:
             self._note_behind(key, lane, now, active=True)

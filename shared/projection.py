@@ -118,7 +118,7 @@ class Applier:
         self._telemetry = telemetry
 
     async def apply(self, school: str, producer: str, events: Sequence[Event]) -> Applied:
-        """Applies what of `events` comes next, skips what was applied, stops before a gap.
+        """Applies what of `events` comes next, skips what was applied, stops before a gap or where it took too long.
 
         Raises Fork, Blocked, or what the reaction raised (nothing was changed then: try again).
         """
@@ -133,8 +133,10 @@ class Applier:
             except LOST:
                 # Perhaps the run outlived the longest transaction: the next is half as long.
                 self._most[school, producer] = max(1, len(run) // 2)
+                if done.position.seq:
+                    return Applied(done.position, done.position.seq + 1)
                 raise
-            self._most[school, producer] = min(MOST, most * 2)
+            self._most[school, producer] = min(MOST, most + 1 + most // 8)
         return done
 
     async def retrace(self, school: str, producer: str, events: Sequence[Event]) -> Applied:

@@ -17,31 +17,39 @@ from shared.events.base import Event
 log = logging.getLogger(__name__)
 
 MOST = 1000
+STOPPED = {"stopped": True}
+"""What is answered for a school whose journal is in doubt."""
+UNREADABLE = "replay_unreadable"
+
+
+class NotTold(Transient):
+    """The producer answers, but not with this school's events now: its other schools need not wait."""
 
 
 async def replayed(bus: Bus, producer: str, school: str, after: int, limit: int = MOST) -> list[Event]:
     """Returns the events of a producer's journal that follow `after`, in order, as far as one answer holds them.
 
-    Raises Transient when the producer does not answer, or answers with what is not of its own lane.
+    Raises Transient when the producer does not answer; NotTold when the school's journal is in doubt, or what is
+    answered is not of its own lane.
     """
     asked = {"school": school, "after": after, "limit": limit}
     try:
-        events = [Event.parse(text.encode()) for text in await bus.ask(f"replay.{producer}", asked)]
+        told = await bus.ask(f"replay.{producer}", asked)
+        events = [Event.parse(text.encode()) for text in ([] if told == STOPPED else told)]
     except (ValueError, AttributeError, TypeError):
-        events = []
-        fits = False
-    else:
-        fits = all((event.school, event.producer) == (school, producer) for event in events)
-    if not fits:
-        msg = "replay_unreadable"
-        raise Transient(msg)
+        raise NotTold(UNREADABLE) from None
+    if any((event.school, event.producer) != (school, producer) for event in events):
+        raise NotTold(UNREADABLE)
+    if told == STOPPED:
+        msg = "stopped"
+        raise NotTold(msg)
     return events
 
 
 class Replay:
     """Answers `replay.<service>`: {school, after, limit} with the texts of the events that follow, as far as they fit.
 
-    A school whose journal is in doubt is not answered: the asker tries again.
+    Of a school whose journal is in doubt it tells only that: the asker tries again.
     """
 
     def __init__(self, db: Database, bus: Bus, stopped: Callable[[str], str | None]) -> None:
@@ -59,7 +67,6 @@ class Replay:
             school, after, limit = question["school"], int(question["after"]), min(int(question["limit"]), MOST)
             async with self._db.school(school) as conn:
                 events = await journal.after(conn, school, after, limit)
-            if self._stopped(school) is None:
-                await answer(message, fitting(events))
+            await answer(message, fitting(events) if self._stopped(school) is None else STOPPED)
         except Exception as error:  # noqa: BLE001  whatever it is, the asker tries again
             log.warning("replay not answered", extra={"code": "replay_unanswered", "kind": type(error).__name__})

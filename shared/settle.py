@@ -11,15 +11,17 @@ from shared.bus import Bus
 from shared.db import LOST, RETRY
 from shared.errors import Transient
 from shared.events.base import Event
-from shared.lanes import BEHIND_S, LONGEST_PAUSE_S, Lanes, LaneState, tell
+from shared.lanes import FIRST_PAUSE_S, LONGEST_PAUSE_S, Lanes, LaneState, tell
 from shared.projection import Applied, Applier, Blocked, Fork
 from shared.pull import AUTHORITY
-from shared.replay import replayed
+from shared.replay import NotTold, replayed
 from shared.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
 REPLAY_LIMIT = 500
+"""Events of a lane that are asked for in one turn: the other lanes have theirs before the next."""
+SILENT_S = 5.0
 TRIES = 8
 
 Apply = Callable[[str, str, Sequence[Event]], Awaitable[Applied]]
@@ -33,67 +35,87 @@ class Settler:
         self._applier = applier
         self._lanes = lanes
         self._telemetry = telemetry
-        self._silent: set[str] = set()
-        """Producers that did not answer in this turn: waiting for them once is enough, the other lanes go on."""
+        self._silent: dict[str, float] = {}
+        """Until when producers that did not answer are not asked again: the other lanes do not wait for them."""
+        self._heard: set[str] = set()
 
-    def begin_turn(self) -> None:
-        """Has silent producers asked again."""
-        self._silent.clear()
+    def begin_turn(self, now: float) -> None:
+        """Has silent producers asked again of which a head was heard meanwhile, and others in a while."""
+        self._silent = {who: until for who, until in self._silent.items() if who not in self._heard and now < until}
+        self._heard.clear()
 
-    async def settle(self, key: Key, events: Sequence[Event]) -> None:
-        """Applies events to a lane, then what the journal still has, as far as it goes. Keeps trying while the database
-        is away; gives a lane that fails a pause of its own and leaves the rest to the journal.
+    def heard(self, producer: str) -> None:
+        """Notes that a producer lives."""
+        if producer in self._silent:
+            self._heard.add(producer)
+
+    async def settle(self, key: Key, events: Sequence[Event]) -> bool:
+        """Applies events to a lane, then a page of what the journal still has; tells whether more of it is left.
+
+        Raises what `LOST` names while the database is away. Gives a lane that fails a pause of its own, and leaves the
+        rest to the journal.
         """
         producer, school = key
         lane = self._lanes[key]
         loop = asyncio.get_running_loop()
+        if events:
+            lane.delivered = max(lane.delivered, events[-1].seq)
         if lane.stopped not in {None, "fork"} and loop.time() < lane.try_at:
-            return  # what is left out here, the journal still has; beside a fork it may not, so there all is tried
+            return False  # what is left out here, the journal still has; beside a fork it may not: there all is tried
+        before = lane.position
         try:
-            await self._apply(key, lane, events)
+            more = await self._apply(key, lane, events)
         except Fork:
             self._lanes.stop_for_fork(key)
-            lane.try_at = loop.time() + BEHIND_S
         except Blocked as blocked:
             self._lanes.pause(key, f"blocked:{blocked}", loop.time())
         except Transient as error:
-            self._lanes.pause(key, f"waiting:{error}", loop.time())
-            if lane.pause_s == LONGEST_PAUSE_S:
-                self._telemetry.alarm("lane_waits", "a lane waits and waits", producer=producer, school=school)
+            self._wait(key, f"waiting:{error}")
         except LOST:
             if not await self._applier.reachable():
                 raise
-            self._lanes.pause(key, "lost", loop.time())  # only this lane's transaction ended: it was too long
+            self._wait(key, "lost")  # only this lane's transaction ended: it was too long
         except Exception as error:
             log.exception("lane failed", extra={"code": "lane_failed", "producer": producer, "school": school})
             self._telemetry.alarm("lane_failed", "events cannot be applied now", producer=producer, school=school)
             self._lanes.pause(key, type(error).__name__, loop.time())
         else:
-            self._lanes.settled(key, loop.time())
+            self._lanes.settled(key, loop.time(), moved=lane.position != before)
+            return more
+        return False
 
-    async def _apply(self, key: Key, lane: LaneState, events: Sequence[Event]) -> None:
+    def _wait(self, key: Key, why: str) -> None:
+        """Pauses a lane; an alarm when even the longest pause did not help."""
         producer, school = key
+        if self._lanes[key].pause_s == LONGEST_PAUSE_S:
+            self._telemetry.alarm("lane_waits", "a lane waits and waits", producer=producer, school=school, reason=why)
+        self._lanes.pause(key, why, asyncio.get_running_loop().time())
+
+    async def _apply(self, key: Key, lane: LaneState, events: Sequence[Event]) -> bool:
         missing: int | None = None
         if events:
             missing = await self.attempt(key, events)
-        elif lane.head.seq > lane.position.seq:
+        elif lane.known > lane.position.seq:
             missing = lane.position.seq + 1
-        while missing is not None:
-            fetched = await self._fetch(producer, school, missing - 1)
-            if not fetched:
-                break
+        if missing is None:
+            return False
+        before = lane.position
+        fetched = await self._fetch(key, missing - 1)
+        if fetched:
             await self.attempt(key, fetched)
-            ahead = max(lane.head.seq, events[-1].seq if events else 0)
-            missing = lane.position.seq + 1 if lane.position.seq < ahead else None
+        return before.seq < lane.position.seq < lane.known
 
-    async def _fetch(self, producer: str, school: str, after: int) -> list[Event]:
+    async def _fetch(self, key: Key, after: int) -> list[Event]:
+        producer, school = key
         if producer in self._silent:
             msg = "silent"
             raise Transient(msg)
         try:
             return await replayed(self._bus, producer, school, after, REPLAY_LIMIT)
+        except NotTold:
+            raise
         except Transient:
-            self._silent.add(producer)
+            self._silent[producer] = asyncio.get_running_loop().time() + SILENT_S
             raise
 
     async def attempt(self, key: Key, events: Sequence[Event], apply: Apply | None = None) -> int | None:
@@ -109,6 +131,8 @@ class Settler:
             else:
                 moved = applied.position != lane.position
                 lane.position = applied.position
+                if moved:
+                    lane.pause_s = FIRST_PAUSE_S  # what fails next does not stand still
                 if moved and producer == AUTHORITY:  # a withdrawal waits to hear it
                     await tell(self._bus, {key: lane.position})
                 return applied.missing_from

@@ -45,7 +45,7 @@ def test_a_lane_that_is_brought_on_but_not_to_its_head_is_left_for_another_momen
     heard = Heard()
     heard.head(20, 1.0)
     heard.lanes[LANE].position = Position(1, 15, HASH)
-    heard.lanes.settled(LANE, 1.4)
+    heard.lanes.settled(LANE, 1.4, moved=True)
     assert not heard.due(1.4 + BEHIND_S - 0.01)
     assert heard.due(1.4 + BEHIND_S)
 
@@ -54,5 +54,5 @@ def test_a_lane_that_reaches_its_head_is_not_due() -> None:
     heard = Heard()
     heard.head(20, 1.0)
     heard.lanes[LANE].position = Position(1, 20, HASH)
-    heard.lanes.settled(LANE, 1.4)
+    heard.lanes.settled(LANE, 1.4, moved=True)
     assert not heard.due(9.0)
