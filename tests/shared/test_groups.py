@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.groups import SCHOOLS_AT_ONCE, Groups
+from shared.groups import SCHOOLS_AT_ONCE, Groups, Overdue
 
 
 class Bad(Exception):
@@ -44,13 +44,16 @@ async def test_what_arrives_meanwhile_goes_together_next() -> None:
     assert [len(items) for _, items in recorder.groups] == [1, 4, 2]
 
 
-async def test_schools_do_not_wait_for_each_other() -> None:
+async def test_six_schools_do_not_wait_for_each_other() -> None:
+    """A seventh does: see the next."""
+    assert SCHOOLS_AT_ONCE == 6
     recorder = Recorder()
     groups = Groups(recorder.run, 4, (Bad,))
-    asked = [asyncio.create_task(groups.submit(school, 1)) for school in ("olm", "wilg")]
+    schools = [f"s-{n}" for n in range(SCHOOLS_AT_ONCE)]
+    asked = [asyncio.create_task(groups.submit(school, 1)) for school in schools]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert {school for school, _ in recorder.groups} == {"olm", "wilg"}
+    assert [school for school, _ in recorder.groups] == schools
     recorder.go.set()
     await asyncio.gather(*asked)
 
@@ -92,6 +95,36 @@ async def test_one_bad_item_does_not_fail_its_neighbours() -> None:
     groups = Groups(recorder.run, 10, (Bad,))
     ended = await asyncio.gather(*(groups.submit("olm", n) for n in (1, 2, 3)), return_exceptions=True)
     assert (ended[0], type(ended[1]), ended[2]) == (10, Bad, 30)
+
+
+async def test_between_the_items_of_a_bad_group_other_schools_have_their_turn() -> None:
+    """Each may take as long as a statement may: all of them in one turn would keep a seventh school waiting for 64."""
+    recorder = Recorder()
+    recorder.bad = {2}
+    groups = Groups(recorder.run, 10, (Bad,))
+    ill = [f"s-{n}" for n in range(SCHOOLS_AT_ONCE)]
+    asked = [asyncio.create_task(groups.submit(school, n)) for school in ill for n in (1, 2, 3)]
+    asked.append(asyncio.create_task(groups.submit("last", 5)))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert recorder.groups == [(school, [1, 2, 3]) for school in ill]
+    recorder.go.set()
+    await asyncio.gather(*asked, return_exceptions=True)
+    assert recorder.groups[SCHOOLS_AT_ONCE] == ("last", [5])
+    assert len(recorder.groups) == SCHOOLS_AT_ONCE * (1 + 3) + 1
+
+
+async def test_what_waits_past_the_time_of_its_answer_is_not_begun() -> None:
+    now = asyncio.get_running_loop().time()
+    recorder = Recorder()
+    groups = Groups(recorder.run, 10, (Bad,))
+    late = asyncio.create_task(groups.submit("olm", 1, by=now))
+    timely = asyncio.create_task(groups.submit("olm", 3, by=now + 60))
+    recorder.go.set()
+    assert await timely == 30
+    with pytest.raises(Overdue):
+        await late
+    assert recorder.groups == [("olm", [3])]
 
 
 async def test_what_ails_the_whole_group_is_told_to_all_of_it() -> None:
