@@ -63,7 +63,7 @@ class Groups(Generic[I, O]):
     async def submit(
         self, school: str, item: I, holds: frozenset[Hashable] = frozenset(), weight: int = 0, by: float = math.inf
     ) -> O:
-        """Returns the item's outcome, or raises what it raised; Overdue when its turn did not come by then (loop's s)."""
+        """Returns the item's outcome, or raises what it raised; Overdue when it was not begun `by` the loop's time."""
         queue = self._queues.setdefault(school, _Queue())
         future: asyncio.Future[O] = asyncio.get_running_loop().create_future()
         queue.waiting.append(_Waiting(item, holds, weight, by, future))

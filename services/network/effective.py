@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -68,14 +68,13 @@ class Effects:
         await client.subscribe("cursor.>", cb=self._hear)
         await client.subscribe("ask.effective", queue=site.name, cb=self._asked)
         while True:
-            moved = self._moved
+            moved, looked_at = self._moved, site.loop.time()
             try:
                 await self._look(site)
                 await self._finish_due(site)
             except (Transient, asyncpg.PostgresError, *LOST) as error:
                 log.warning("withdrawals wait", extra={"code": "withdrawal_late", "kind": type(error).__name__})
-            left = [one.until - site.loop.time() for one in self._pending.values()]
-            await _wait(moved, min([LOOK_EVERY_S, *left]))
+            await _wait(moved, next_look_s(self._pending.values(), looked_at, site.loop.time()))
 
     async def replied(self, school: str, reply: Mapping[str, Any]) -> None:
         """Sees withdrawals at once; of what was given, waits up to a second until every service can use it."""
@@ -136,30 +135,36 @@ class Effects:
         known = set(self._pending)
         rows = {(row["school"], row["id"]) for row in await site.db.rows(store.PENDING)}
         for key in rows - known:
-            await self._see(site, key)
+            await _alone(site, key, self._see(site, key))
         for key in known - rows:  # another replica was first
             self._pending.pop(key, None)
             self._tell_waiting()
 
     async def _finish_due(self, site: Site) -> None:
+        """Finishes what is due, one by one; what fails comes after the others the next time."""
         for key, one in list(self._pending.items()):
-            school, withdrawal = key
-            confirmed = self.confirmed(site, school, one.seq)
+            confirmed = self.confirmed(site, key[0], one.seq)
             if not confirmed and site.loop.time() < one.until:
                 continue
-            if site.guard.stopped(school) is not None:
+            if site.guard.stopped(key[0]) is not None:
                 continue
             how = "confirmed" if confirmed else "clock"
-            async with site.db.school(school) as conn:
-                row = await store.finish_withdrawal(conn, school, withdrawal, how)
-                if row is not None:
-                    fact = WithdrawalEffective(withdrawal=withdrawal, how=how, applied=one.seq, at=row["effective_at"])
-                    act = Act.model_validate(row["act"])
-                    event = NewEvent(fact, about=row["subject"], act=act, thing=row["thing"])
-                    await journal.append(conn, school, [event], site.ids, site.clock.now())
-            self._pending.pop(key, None)
-            site.relay.wake(school)
-            self._tell_waiting()
+            if await _alone(site, key, self._finish(site, key, one.seq, how)):
+                self._pending.pop(key, None)
+                site.relay.wake(key[0])
+                self._tell_waiting()
+            else:
+                self._pending[key] = self._pending.pop(key, one)
+
+    async def _finish(self, site: Site, key: Key, seq: int, how: str) -> None:
+        school, withdrawal = key
+        async with site.db.school(school) as conn:
+            row = await store.finish_withdrawal(conn, school, withdrawal, how)
+            if row is not None:
+                fact = WithdrawalEffective(withdrawal=withdrawal, how=how, applied=seq, at=row["effective_at"])
+                act = Act.model_validate(row["act"])
+                event = NewEvent(fact, about=row["subject"], act=act, thing=row["thing"])
+                await journal.append(conn, school, [event], site.ids, site.clock.now())
 
     # For doors ------------------------------------------------------------------------------------------------------
 
@@ -187,6 +192,32 @@ class Effects:
             await answer(message, told)
         except (ValueError, LookupError, TypeError, AttributeError, asyncpg.PostgresError, *LOST) as error:
             log.warning("withdrawal not told", extra={"code": "withdrawal_untold", "kind": type(error).__name__})
+
+
+def next_look_s(pending: Iterable[Pending], looked_at: float, now: float) -> float:
+    """Returns in how many seconds to look again: when the next falls due. What was due at the last look and is not done
+    failed, or its school is stopped: it waits for the regular look.
+    """
+    return max(0.0, min([LOOK_EVERY_S, *(one.until - now for one in pending if one.until > looked_at)]))
+
+
+async def _alone(site: Site, key: Key, work: Awaitable[None]) -> bool:
+    """Does one withdrawal's work and tells whether it was done: one that fails leaves the others alone.
+
+    Raises what `LOST` names while the database is away: then all fail.
+    """
+    try:
+        await work
+    except LOST as error:
+        if not await site.db.alive():
+            raise
+        kind = type(error).__name__
+    except (Transient, asyncpg.PostgresError, ValueError, LookupError, TypeError) as error:
+        kind = type(error).__name__
+    else:
+        return True
+    log.warning("a withdrawal waits", extra={"code": "withdrawal_late", "kind": kind, "school": key[0]})
+    return False
 
 
 async def _wait(moved: asyncio.Event, timeout_s: float) -> None:
