@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 REPLAY_LIMIT = 500
 """Events of a lane that are asked for in one turn: the other lanes have theirs before the next."""
 SILENT_S = 5.0
+"""So long a producer that did not answer is not asked again, unless a head of it is heard."""
 TRIES = 8
 
 Apply = Callable[[str, str, Sequence[Event]], Awaitable[Applied]]
