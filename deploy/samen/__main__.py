@@ -27,6 +27,7 @@ from deploy.samen import (
     plan_answers,
     plans,
     policy,
+    restriction,
     retention,
     roster,
 )
@@ -64,6 +65,7 @@ app.add_typer(goals.app, name="goals")
 plan_answers.add_to(plans.app)
 app.add_typer(plans.app, name="plan")
 audit_questions.add_to(audit.app)
+audit.app.add_typer(restriction.app, name="restriction")
 app.add_typer(audit.app, name="audit")
 
 

@@ -234,7 +234,9 @@ def story(
     for one in found["sentences"]:
         console.print(escape(one["sentence"]))
     if not found["sentences"]:
-        console.print("Niemand heeft gekeken." if lang == "nl" else "Nobody has looked.")
+        console.print("Er is niets te zien." if lang == "nl" else "There is nothing to see.")
+    for notice in found["held_back"]:
+        console.print(escape(notice))
     if found["next"] is not None:
         console.print(f"--before {found['next']}")
 

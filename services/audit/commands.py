@@ -15,6 +15,7 @@ from services.audit.model import SERVICE
 from services.audit.pages import Index, Page, lines_of, may_look, page_of, shown
 from services.audit.proving import PROVING, nodes, signed
 from services.audit.questions import QUESTIONS
+from services.audit.restricting import RESTRICTING
 from shared.erasure import preview
 from shared.errors import Problem, ProblemType
 from shared.events.words import Outcome, school_subject
@@ -134,4 +135,5 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *PROVING,
     *EXPORTING,
     *QUESTIONS,
+    *RESTRICTING,
 )

@@ -139,7 +139,9 @@ def _through_school(said: Said) -> bool:
     if said.about == said.school:
         return False
     category, producer = said.entry["category"], said.entry["producer"]
-    return (producer == "audit" and category == "log") or (producer == "network" and category in RECORDS)
+    if producer == "audit":  # who keeps the school's records decides on restrictions too
+        return category == "log" or (category == "network" and said.name.startswith("restriction."))
+    return producer == "network" and category in RECORDS
 
 
 def _revision(said: Said, published: Published, shown: Evidence) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from services.audit.facts import Facts
 from services.audit.judging import Page as Judged
 from services.audit.judging import part_of, review_due_at, within
 from services.audit.pages import Index, Moment, Page, may_look, page_of, shown
-from services.audit.story import Language, sentences
+from services.audit.story import Language, held_back, sentences
 from shared.events.base import Event
 from shared.events.network import EmergencyEnded, EmergencyReviewed, EmergencyStarted
 from shared.events.words import school_subject
@@ -74,7 +74,10 @@ class Consents(Query):
 
 
 class Story(Page):
-    """Who looked at a child, in plain sentences; for guardians and the young person. Newest first."""
+    """Who looked at a child, in plain sentences; for guardians and the young person. Newest first.
+
+    `held_back` of the answer says, where that may be told, that the law lets the school hold lines back, and how long.
+    """
 
     child: UUID
     language: Language = Language.DUTCH
@@ -192,7 +195,8 @@ def decide_story(asked: Asked[Story], seen: Snapshot) -> Change:
     page = page_of(body, seen.state["lines"])
     events = [Event.parse(text.encode()) for text in seen.state["events"]]
     told = sentences(page["lines"], events, asked.actor.id, body.language)
-    return shown(permit, "story", body.child, {"sentences": told, "next": page["next"]}, things=len(told))
+    result = {"sentences": told, "next": page["next"], "held_back": held_back(seen.state["held"], body.language)}
+    return shown(permit, "story", body.child, result, things=len(told))
 
 
 QUESTIONS: tuple[Endpoint[Any], ...] = (

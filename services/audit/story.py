@@ -75,6 +75,12 @@ GROUND = {
     "own_data": ("omdat het om eigen gegevens gaat", "because it is about their own data"),
     "anonymous_aggregate": ("zonder dat te zien is om wie het gaat", "without seeing who it is about"),
 }
+HELD_GROUND = {
+    "child_protection": ("om een kind te beschermen", "to protect a child"),
+    "others_protection": ("om iemand anders te beschermen", "to protect somebody else"),
+    "criminal_investigation": ("vanwege een strafrechtelijk onderzoek", "because of a criminal investigation"),
+    "supervision": ("omdat een inspectie aan het werk is", "because an inspection is at work"),
+}
 UNKNOWN = {
     "role": ("iemand", "someone"),
     "category": ("gegevens", "data"),
@@ -94,6 +100,28 @@ def sentences(
         {"idx": line["idx"], "at": line["occurred_at"], "sentence": _sentence(line, given, reader, language)}
         for line in lines
     ]
+
+
+def held_back(told: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
+    """Returns a sentence a restriction that its reader may know of (`ground`, `ends_at`): that lines are held back,
+    why, until when, and where to complain.
+    """
+    return [_held(one, language) for one in told]
+
+
+def _held(one: Mapping[str, Any], language: Language) -> str:
+    day = day_of(one["ends_at"], language)
+    dutch, english = HELD_GROUND[one["ground"]]
+    if language is Language.DUTCH:
+        return (
+            f"Tot {day} kan een deel van dit overzicht verborgen zijn, {dutch}. Dat mag volgens de wet "
+            "(artikel 41 van de UAVG). Ben je het er niet mee eens? Vraag het school, of ga naar de Autoriteit "
+            "Persoonsgegevens."
+        )
+    return (
+        f"Until {day} part of this overview may be hidden, {english}. The law allows that (article 41 of the UAVG). "
+        "If you disagree, ask the school, or go to the Dutch Data Protection Authority."
+    )
 
 
 def _sentence(line: Mapping[str, Any], given: Sequence[Event], reader: UUID, language: Language) -> str:

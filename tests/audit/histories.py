@@ -30,6 +30,7 @@ from services.network.model import (
 from services.network.policy import child_grants, school_grants
 from services.network.safeguards import Emergency
 from shared.events import network as told
+from shared.events.audit import Ground, RestrictionAsked, RestrictionConfirmed
 from shared.events.base import Act, Denied, Event, Fact, Viewed
 from shared.events.network import AccessChanged, Capacity, ConsentState, Decision, Grant, RecipientKind, ReviewOutcome
 from shared.events.notifications import Channel, NoticeClaimed, NoticeSent
@@ -226,6 +227,17 @@ class History:
         act = self.act_of(grant, self.school.id, action=Action.VIEW)
         self.tell(Viewed(query="who-looked", things=3), act, self.some_child().id, lane="audit")
 
+    def restrict(self) -> None:
+        """The administrator asks that lines be held back, and the leader confirms it: by the school's set."""
+        child, id_ = self.some_child(), self._person()
+        held: dict[str, Any] = {"ground": Ground.CHILD_PROTECTION, "told": True, "lines_from": self.at}
+        held |= {"restriction": id_, "ends_at": self.at + timedelta(days=30)}
+        self.tell(RestrictionAsked(**held), self.manage(), child.id, id_, "audit")
+        grant = next(g for g in self.holding(self.school.id) if Action.DECIDE in g.actions)
+        words: dict[str, Any] = {"action": Action.DECIDE, "category": Category.NETWORK, "purpose": Purpose.GUIDANCE}
+        leader = self.act_of(grant, self.school.id, **words)
+        self.tell(RestrictionConfirmed(**held, asked_by=self.admin), leader, child.id, id_, "audit")
+
     def notify(self) -> None:
         """A guardian or professional is told by mail."""
         child = self.some_child()
@@ -353,7 +365,7 @@ class History:
     def live(self, steps: int) -> None:
         """Plays honest steps."""
         ways = (self.look, self.look, self.look, self.refuse, self.audit, self.notify, self.consent, self.join)
-        rare = (self.end_member, self.break_glass, self.enrol, self.look_by_authority)
+        rare = (self.end_member, self.break_glass, self.enrol, self.look_by_authority, self.restrict)
         for _ in range(steps):
             self.pass_time()
             self.random.choice(rare if self.random.random() < 0.1 else ways)()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from inspect import signature
 from typing import Any
 from uuid import uuid4
@@ -172,6 +173,20 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "qry audit.break-glass": lambda child: {"child": child, "purpose": "oversight"},
     "qry audit.consents": lambda child: {"child": child, "purpose": "oversight"},
     "qry audit.story": lambda child: {"child": child, "purpose": "own_data"},
+    "cmd audit.restrict-view": lambda child: {
+        "child": child,
+        "ground": "child_protection",
+        "reason": "a report to Veilig Thuis",
+        "ends_at": (datetime.now(UTC) + timedelta(days=30)).isoformat(),
+    },
+    "cmd audit.decide-restriction": lambda child: {
+        "child": child,
+        "restriction": str(uuid4()),
+        "version": 1,
+        "answer": "confirmed",
+    },
+    "cmd audit.lift-restriction": lambda child: {"child": child, "restriction": str(uuid4()), "version": 1},
+    "qry audit.restrictions": lambda child: {"child": child, "purpose": "administration"},
 }
 """What can be asked about a child or a thing of one, with a body that is in order for what its parameter names."""
 

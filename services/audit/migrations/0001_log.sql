@@ -124,6 +124,7 @@ CREATE FUNCTION log_subjects(p_school text, p_about uuid) RETURNS jsonb LANGUAGE
 $$;
 
 -- One page of lines, newest first: looks at a child, one actor's, or the denied ones. `before` is an idx of the page before.
+-- Who asks for their own data does not get what a restriction holds back (0006_restriction.sql).
 CREATE FUNCTION read_page(p_args jsonb, p_kind text) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_school text := p_args->>'school';
@@ -135,6 +136,7 @@ DECLARE
     v_limit int := (p_args->>'limit')::int;
     v_at timestamptz := 'infinity';
     v_idx bigint := (p_args->>'before')::bigint;
+    v_own boolean := p_args->>'purpose' = 'own_data';
     v_lines jsonb;
 BEGIN
     IF v_idx IS NOT NULL THEN
@@ -146,6 +148,7 @@ BEGIN
         SELECT jsonb_agg(to_jsonb(n)) INTO v_lines FROM (
             SELECT idx, entry::jsonb AS entry FROM line
              WHERE school = v_school AND about = (p_args->>'child')::uuid AND look
+               AND NOT (v_own AND held_back(v_school, about, occurred_at, category, actor))
                AND occurred_at >= v_since AND occurred_at < v_until AND (occurred_at, idx) < (v_at, v_idx)
                AND (v_who IS NULL OR actor = v_who)
                AND (v_category IS NULL OR category = v_category) AND (v_outcome IS NULL OR outcome = v_outcome)
@@ -234,7 +237,10 @@ DECLARE
     v_entry text;
 BEGIN
     SELECT * INTO v_newest FROM checkpoint WHERE school = v_school ORDER BY size DESC LIMIT 1;
-    SELECT about, entry INTO v_about, v_entry FROM line WHERE school = v_school AND idx = v_idx;
+    -- What is held back from who asks for their own data is to them as a line about somebody else.
+    SELECT about, entry INTO v_about, v_entry FROM line
+     WHERE school = v_school AND idx = v_idx
+       AND NOT (p_args->>'purpose' = 'own_data' AND line_held_back(v_school, v_idx));
     RETURN jsonb_build_object(
         'subjects', log_subjects(v_school, v_about),
         'about', v_about,

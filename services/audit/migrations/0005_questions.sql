@@ -64,6 +64,7 @@ BEGIN
                            'nl.samenkracht.network.emergency.started.v1', 'nl.samenkracht.network.emergency.reviewed.v1')
                        AND type = 'nl.samenkracht.network.emergency.started.v1'
                        AND (v_child IS NULL OR about = v_child) AND idx < v_before
+                       AND NOT (p_args->>'purpose' = 'own_data' AND held_back(v_school, about, occurred_at, NULL, actor))
                      ORDER BY seq DESC LIMIT (p_args->>'limit')::int) s), '[]'));
 END $$;
 
@@ -91,6 +92,9 @@ BEGIN
 END $$;
 
 -- Who looked at a child, with the consents that looks rest on: what a story is told from.
-CREATE FUNCTION read_story(p_args jsonb) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
-    SELECT read_who_looked(p_args) || jsonb_build_object('events', read_consents(p_args - 'on' - 'known')->'events')
-$$;
+CREATE FUNCTION read_story(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN read_who_looked(p_args) || jsonb_build_object(
+        'events', read_consents(p_args - 'on' - 'known')->'events',
+        'held', told_restrictions(p_args->>'school', (p_args->>'child')::uuid));
+END $$;
