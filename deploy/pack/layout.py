@@ -2,7 +2,8 @@
 
 `log/` is a log of c2sp.org/tlog-tiles that other tools verify as it is. `lines.ndjson` has the entries, one a line,
 from `first` of the manifest on; `lines.csv` the same for spreadsheets. `checkpoints.ndjson` has every checkpoint, as
-notes. `keys/` says whose signatures they are: compare these with what you got another way.
+notes. `keys/` says whose signatures they are: compare these with what you got another way. The findings alone are not
+signed: they must fit the lines that they are about.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from shared.tlog.tiles import ENTRIES, WIDTH
 Json = dict[str, Any]
 FORMAT = "samenkracht-audit-pack/1"
 MANIFEST, LINES, TABLE, CHECKPOINTS = "manifest.json", "lines.ndjson", "lines.csv", "checkpoints.ndjson"
+PARQUET, EVENTS, FINDINGS = "lines.parquet", "audit-events.fhir.ndjson", "findings.ndjson"
+PAGES = {"nl": "report.nl.html", "en": "report.en.html"}
 NOTE, LOG, KEY, POLICY, README = (
     "log/checkpoint",
     "log",
@@ -53,6 +56,10 @@ The audit log of a school, to check without the platform it comes from.
   manifest.json        what is here, with SHA-256 hashes
   lines.ndjson         the lines: RFC 8785 canonical JSON, one a line, in the log's order
   lines.csv            the same for spreadsheets
+  lines.parquet        the same with types, for who analyses (only if the platform can write it)
+  audit-events.fhir.ndjson  the same as FHIR R4 AuditEvents
+  findings.ndjson      what the platform's judge found wrong with these lines
+  report.nl.html, report.en.html  all of it in numbers and pictures, for people
   checkpoints.ndjson   the signed checkpoints (C2SP tlog-checkpoint), each with its witnesses' cosignatures
   log/                 the log in C2SP tlog-tiles layout: checkpoint, hash tiles, entry bundles (of a whole log)
   keys/                the log's public key, and whose cosignatures are enough (C2SP tlog-policy)
@@ -60,7 +67,8 @@ The audit log of a school, to check without the platform it comes from.
 `samen audit verify <this>` checks all of it offline. Give it the keys that you got another way (--key, --policy), and
 with --pinned a checkpoint that you kept from an earlier pack: only so is a pack found that was made anew, by someone
 who holds the log's own key, or that ends before lines which you have seen signed. What cannot be seen: that of the
-older checkpoints, or of their cosignatures, one was left out.
+older checkpoints, or of their cosignatures, one was left out; and that of the findings one was: they are what the
+platform says of its own lines, and are held against these.
 A line is leaf SHA-256(0x00 || line) of an RFC 6962 Merkle tree.
 """
 
@@ -168,7 +176,9 @@ def range_of(told: Json, size: int) -> tuple[int, int]:
 
 def files_of(made: Manifest) -> Iterator[str]:
     """Yields the paths of all files of a pack but the manifest's."""
-    yield from (LINES, TABLE, CHECKPOINTS, NOTE, KEY, POLICY, README)
+    yield from (LINES, TABLE, EVENTS, CHECKPOINTS, FINDINGS, *PAGES.values(), NOTE, KEY, POLICY, README)
+    if PARQUET in made.files:
+        yield PARQUET
     kinds = [(ENTRIES, made.size)] if (made.first, made.end) == (0, made.size) else []
     level = 0
     while count := made.size >> level * TILE_HEIGHT:

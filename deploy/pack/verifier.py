@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from heapq import merge
 
+from deploy.pack.following import Following
 from deploy.pack.layout import (
     ABOUT,
     CHECKPOINTS,
-    HEADER,
     KEY,
     LINES,
     LOG,
@@ -19,14 +19,12 @@ from deploy.pack.layout import (
     NOTE,
     POLICY,
     README,
-    TABLE,
     Json,
     Manifest,
     entry_of,
     files_of,
     range_of,
-    row,
-)  # fmt: skip
+)
 from deploy.pack.report import Report
 from deploy.pack.source import BadPack, Source
 from shared.tlog import tiles
@@ -67,8 +65,6 @@ class _Checker:
         self._tree = Tree()
         self._made = Manifest()
         self._waiting: dict[int, list[bytes]] = {}
-        self._table = sha256()
-        self._table_bytes = 0
 
     def run(self, pinned: str | None, origin: str | None) -> None:
         told = self._manifest()
@@ -80,7 +76,11 @@ class _Checker:
         self._made.first, self._made.end = range_of(told, under.size)
         self._keys()
         kept = self._pinned(pinned, under)
-        self._walk(under, kept)
+        with tempfile.TemporaryFile() as copy:
+            following = Following(self._source, self.report, self._made, copy)
+            self._walk(under, kept, following)
+            self._made.size, self._made.root = under.size, under.root.hex()
+            following.compare()
         self.report.size, self.report.root = under.size, under.root.hex()
         self._compare()
 
@@ -175,15 +175,14 @@ class _Checker:
 
     # The lines ---------------------------------------------------------------------------------------------------
 
-    def _walk(self, under: Checkpoint, pinned: Checkpoint | None) -> None:
+    def _walk(self, under: Checkpoint, pinned: Checkpoint | None, following: Following) -> None:
         size, lines = under.size, self._source.lines(LINES)
-        self._told(HEADER)
         marks = merge(self._checkpoints(under), [pinned] if pinned and pinned.size else [], key=lambda one: one.size)
         due = next(marks, None)
         for first in range(0, size, WIDTH):
             end = min(first + WIDTH, size)
             leaves = self._tile(tiles.hashes(0), first, size)
-            entries = self._page(lines, first, end, leaves)
+            entries = self._page(lines, first, end, leaves, following)
             if entries is not None and (self._made.first, self._made.end) == (0, size):
                 self._bundle(first, size, entries)
             at = first
@@ -199,7 +198,9 @@ class _Checker:
             self.report.add(LINES, "has more lines than the manifest says", self._made.end)
         self._levels(size)
 
-    def _page(self, lines: Iterator[bytes], first: int, end: int, leaves: list[bytes]) -> list[bytes] | None:
+    def _page(
+        self, lines: Iterator[bytes], first: int, end: int, leaves: list[bytes], following: Following
+    ) -> list[bytes] | None:
         low, high = max(first, self._made.first), min(end, self._made.end)
         if low >= high:
             return None
@@ -212,10 +213,10 @@ class _Checker:
             entries.append(line)
             if leaf_hash(line) != leaves[idx - first]:
                 self.report.add(LINES, "the line is not the one that was logged", idx)
-            self._line(idx, line)
+            self._line(idx, line, following)
         return entries
 
-    def _line(self, idx: int, line: bytes) -> None:
+    def _line(self, idx: int, line: bytes, following: Following) -> None:
         self.report.lines += 1
         try:
             entry = entry_of(line)
@@ -233,11 +234,10 @@ class _Checker:
         if seq != seqs[1] + 1:
             self.report.add(LINES, f"{producer} goes from {seqs[1]} to {seq}", idx)
         seqs[1] = seq
-        self._told(row(idx, entry))
-
-    def _told(self, cells: bytes) -> None:
-        self._table.update(cells)
-        self._table_bytes += len(cells)
+        try:
+            following.take(idx, entry)
+        except (KeyError, TypeError) as error:
+            self.report.add(LINES, f"the line is no entry: {error}", idx)
 
     # The tiles ---------------------------------------------------------------------------------------------------
 
@@ -287,10 +287,7 @@ class _Checker:
 
     def _compare(self) -> None:
         report, made = self.report, self._made
-        made.size, made.root = report.size, report.root
         report.producers = made.producers
-        if made.files.get(TABLE) != {"bytes": self._table_bytes, "sha256": self._table.hexdigest()}:
-            report.add(TABLE, "does not follow from the lines")
         wanted = {MANIFEST, *files_of(made)}
         for name in sorted({MANIFEST, *made.files} ^ wanted):
             report.add(name, "is missing" if name in wanted else "does not belong to the pack")

@@ -6,26 +6,29 @@ import json
 import shutil
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
+from deploy.pack.derived import Derived, finding_of, findings_text
 from deploy.pack.layout import (
     ABOUT,
     CHECKPOINTS,
-    HEADER,
+    EVENTS,
+    FINDINGS,
     KEY,
     LINES,
     LOG,
     MANIFEST,
     NOTE,
+    PARQUET,
     POLICY,
     README,
     TABLE,
     Manifest,
     entry_of,
-    row,
-)  # fmt: skip
+)
+from deploy.pack.parquet import ParquetFile
 from deploy.pack.source import Source
 from shared.tlog import tiles
 from shared.tlog.merkle import TILE_HEIGHT, Tree, extend, leaf_hash, root
@@ -47,8 +50,11 @@ class PackWriter:
         self.whole = first == 0 and end == self._under.size
         self.made = Manifest(self._under.origin, self._under.origin.rpartition("/")[2], first=first, end=end)
         folder.mkdir(parents=True)
-        self._lines, self._table = self._new(LINES), self._new(TABLE)
-        self._table.write(HEADER)
+        self._lines = self._new(LINES)
+        self._files = {name: self._new(name) for name in (TABLE, EVENTS)}
+        self._parquet = ParquetFile(folder / PARQUET)
+        self._derived = Derived(self._write, self._parquet.write)
+        self._found = b""
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -57,7 +63,9 @@ class PackWriter:
     def __exit__(self, *_: object) -> None:
         """Close what is open; the pack is whole only if `finish` has returned."""
         self._lines.close()
-        self._table.close()
+        self._parquet.close()
+        for file in self._files.values():
+            file.close()
 
     @property
     def size(self) -> int:
@@ -76,7 +84,7 @@ class PackWriter:
             seqs = self.made.producers.setdefault(str(read["producer"]), [int(read["seq"])] * 2)
             seqs[1] = int(read["seq"])
             self._lines.write(entry + b"\n")
-            self._table.write(row(idx, read))
+            self._derived.take(idx, read)
         if self.whole:
             self._add(ENTRIES, found)
         self._grow([leaf_hash(entry) for entry in found])
@@ -87,23 +95,31 @@ class PackWriter:
             for note in notes:
                 file.write(json.dumps({"note": note}).encode() + b"\n")
 
+    def findings(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """Takes what the judge found; what is about lines that are not here is left out."""
+        self._found = findings_text([one for one in found if self.made.first <= one["idx"] < self.made.end])
+
     def finish(self, key: bytes, policy: bytes) -> Manifest:
         """Writes the rest and the manifest, last of all; raises ValueError when the lines are not those signed."""
-        self._lines.close()
-        self._table.close()
+        self._derived.flush()
+        self.__exit__()
         if (self.size, root(self._tree)) != (self._under.size, self._under.root):
             raise ValueError("the lines received are not those that the checkpoint signs")
         for kind, edge in self._edges.items():
             if edge:
                 self._put(f"{LOG}/{tiles.path(kind, self._numbers[kind], len(edge))}", b"".join(edge))
-        texts = {NOTE: self._note.encode(), KEY: key, POLICY: policy, README: ABOUT.encode()}
+        self.made.size, self.made.root = self.size, root(self._tree).hex()
+        texts = {NOTE: self._note.encode(), KEY: key, POLICY: policy, README: ABOUT.encode(), FINDINGS: self._found}
+        texts |= self._derived.pages(self.made, [finding_of(line) for line in self._found.splitlines()])
         for name, content in texts.items():
             self._put(name, content)
-        self.made.size, self.made.root = self.size, root(self._tree).hex()
         with Source(self._folder) as source:
             self.made.files = {name: source.facts(name) for name in source.names()}
         self._put(MANIFEST, self.made.text.encode())
         return self.made
+
+    def _write(self, name: str, content: bytes) -> None:
+        self._files[name].write(content)
 
     def _grow(self, leaves: Sequence[bytes]) -> None:
         self._tree, completed = extend(self._tree, leaves)

@@ -37,6 +37,8 @@ from shared.tlog.trust import Trust, Untrusted, log_key_in, pem_of, policy_in, r
 Json = dict[str, Any]
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 FAILED_RC = 1
+MOST_FINDINGS = 50
+"""In one answer of the log: each shows both sides."""
 
 
 class Exporter:
@@ -65,6 +67,7 @@ class Exporter:
                     told.update(task, completed=count)
             notes = [note async for page in self._notes(size) for note in page]
             writer.checkpoints([*notes[:-1], begun["note"]])
+            writer.findings([found async for page in self._findings() for found in page])
             return await asyncio.to_thread(writer.finish, pem_of(trust.log), trust.policy.text.encode())
 
     async def _fill(self, writer: PackWriter, first: int, end: int, *, entries: bool) -> AsyncIterator[int]:
@@ -90,6 +93,16 @@ class Exporter:
             yield found["notes"]
             last = found["last"]
 
+    async def _findings(self) -> AsyncIterator[list[Json]]:
+        before: int | None = None
+        while True:
+            body = {"limit": MOST_FINDINGS} | ({} if before is None else {"before": before})
+            told = await self._ask("findings", **body)
+            yield told["findings"]
+            before = told["next"]
+            if before is None:
+                return
+
 
 def _bar(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -105,7 +118,7 @@ def export(
     until: Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Recorded before this (UTC).")] = None,
     directory: Dir = None,
 ) -> None:
-    """Write a school's log as one pack: lines (NDJSON, CSV), tiles, checkpoints with cosignatures, keys, manifest."""
+    """Write a school's log as one pack: lines (NDJSON, CSV, Parquet, FHIR), report, tiles, checkpoints, keys."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     if out.exists():
         console.print(f"[red]{escape(str(out))} is there already: name a new one[/]")

@@ -12,7 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from deploy.pack.layout import CHECKPOINTS, LINES, LOG, MANIFEST, NOTE, POLICY, TABLE, Manifest, entry_of, row
+from deploy.pack.layout import (
+    CHECKPOINTS,
+    EVENTS,
+    LINES,
+    LOG,
+    MANIFEST,
+    NOTE,
+    PAGES,
+    POLICY,
+    TABLE,
+    Manifest,
+    entry_of,
+    row,
+)
 from deploy.pack.layout import HEADER as CSV_HEADER
 from deploy.pack.layout import KEY as PUBLIC
 from deploy.pack.report import Report
@@ -112,7 +125,10 @@ def remove(at: Scene, name: str) -> None:
 
 
 FILE_KINDS: tuple[Callable[[Scene, str], None], ...] = (change, drop, insert, reorder, truncate, swap, remove)
-FILES = (LINES, LINES, LINES, "tile", "tile", "tile", NOTE, CHECKPOINTS, TABLE, PUBLIC, POLICY, MANIFEST, "README.txt")
+FILES = (
+    *(LINES, LINES, LINES, "tile", "tile", "tile", NOTE, CHECKPOINTS, TABLE, EVENTS, *PAGES.values()),
+    *(PUBLIC, POLICY, MANIFEST, "README.txt"),
+)
 
 
 def resign(at: Scene) -> None:

@@ -1,0 +1,121 @@
+"""`lines.parquet`: the table with its types, for who analyses. It needs pyarrow (`pip install samenkracht[parquet]`).
+
+Rows are those of `lines.csv`, an empty cell being null; numbers, truths and moments (UTC) are typed.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+
+from deploy.pack.layout import COLUMNS, HEADER, MORE, PARQUET
+from deploy.pack.source import BadPack, Source
+
+NUMBERS = frozenset(
+    {"idx", "things", "consent_version", "revision", "epoch", "seq", "network_epoch", "network_seq", "v"}
+)
+TRUTHS, MOMENTS = frozenset({"emergency"}), frozenset({"occurred_at", "recorded_at"})
+HOW = "install pyarrow (pip install 'samenkracht[parquet]')"
+
+
+def available() -> bool:
+    """Tells whether this machine can read and write Parquet."""
+    return find_spec("pyarrow") is not None
+
+
+def _types() -> dict[str, Any]:
+    import pyarrow as pa
+
+    return {
+        name: pa.int64()
+        if name in NUMBERS
+        else pa.bool_()
+        if name in TRUTHS
+        else pa.timestamp("us", "UTC")
+        if name in MOMENTS
+        else pa.string()
+        for name in (*COLUMNS, MORE)
+    }
+
+
+def arrow(rows: bytes) -> Any:  # noqa: ANN401  pyarrow has no types
+    """Returns rows of the table (RFC 4180, without header) as an Arrow table; raises ValueError if one does not fit."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    types = _types()
+    try:
+        return csv.read_csv(
+            io.BytesIO(HEADER + rows),
+            parse_options=csv.ParseOptions(newlines_in_values=True),
+            convert_options=csv.ConvertOptions(
+                column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True
+            ),
+            read_options=csv.ReadOptions(block_size=1 << 24),
+        ).combine_chunks()
+    except pa.ArrowInvalid as error:
+        msg = f"{PARQUET}: a line does not fit its columns' types ({error})"
+        raise ValueError(msg) from None
+
+
+class ParquetFile:
+    """Writes the file, a block of rows at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin it; where pyarrow is missing, write nothing."""
+        self._writer: Any = None
+        if available():
+            import pyarrow as pa
+            from pyarrow import parquet
+
+            schema = pa.schema(_types())
+            self._writer = parquet.ParquetWriter(
+                path, schema, compression="zstd", write_statistics=False, store_schema=False
+            )
+
+    def write(self, rows: bytes) -> None:
+        """Add rows of the table."""
+        if self._writer is not None:
+            self._writer.write_table(arrow(rows))
+
+    def close(self) -> None:
+        """End the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+class ParquetRows:
+    """Reads the file beside the table: the same blocks of the same rows, and nothing else."""
+
+    def __init__(self, source: Source, copy: IO[bytes]) -> None:
+        """Open it, from a copy in a file of its own: a zip can't be read in any order. Raises BadPack."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        with source.open(PARQUET) as file:
+            shutil.copyfileobj(file, copy)
+        try:
+            self._file = parquet.ParquetFile(copy)
+            fits = self._file.schema_arrow.equals(pa.schema(_types()))
+        except (pa.ArrowException, OSError) as error:
+            raise BadPack(f"{PARQUET}: cannot be read: {error}") from None
+        if not fits or (self._file.metadata.metadata or {}):
+            raise BadPack(f"{PARQUET}: has other columns than belong here")
+        self._at = 0
+
+    def same(self, rows: bytes) -> bool:
+        """Tells whether its next block holds these rows of the table."""
+        import pyarrow as pa
+
+        self._at += 1
+        try:
+            return bool(self._file.read_row_group(self._at - 1).equals(arrow(rows)))
+        except (pa.ArrowException, OSError, IndexError, ValueError):
+            return False
+
+    def ended(self) -> bool:
+        """Tells whether it has no more."""
+        return bool(self._at == self._file.num_row_groups)
