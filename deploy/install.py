@@ -17,6 +17,7 @@ from deploy import databases
 from deploy.environment import service_environment
 from deploy.files import write_private
 from deploy.keys import LOG_KEY, WITNESS_KEY, Keys
+from deploy.samen.keys import rotate
 from deploy.topology import DOOR, NAMES, WITNESS
 
 KEYS = Path("/srv/samen/keys")
@@ -59,9 +60,9 @@ def install_bundles(
         name = database.service
         files = [keys.creds(name), keys.trusted, keys.token_key(name)]
         if name == "audit":
-            files += [keys.token_key(LOG_KEY), keys.log_public, keys.witness_policy]
+            files += [keys.token_key(LOG_KEY), keys.old(LOG_KEY), keys.log_public, keys.witness_policy]
         if name == WITNESS:
-            files += [keys.token_key(WITNESS_KEY), keys.log_public]
+            files += [keys.token_key(WITNESS_KEY), keys.old(WITNESS_KEY), keys.log_public]
         _copy(keys, bundles / name, files)
         port_file = Path("/tmp/port")  # noqa: S108 (its own container)
         env = service_environment(database, nats_url, inside, port_file, LOG_DIR, http_port=8080, smtp=smtp)
@@ -76,6 +77,9 @@ def install_bundles(
 def _copy(keys: Keys, bundle: Path, files: list[Path]) -> None:
     for source in files:
         target = bundle / source.relative_to(keys.root)
+        if not source.exists():  # a key whose time is over
+            target.unlink(missing_ok=True)
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         target.chmod(0o600)
@@ -92,12 +96,15 @@ def main() -> None:
     keys = Keys(KEYS)
     if sys.argv[1:] == ["keys"]:
         install_keys(keys, NATS_CONFIG)
+    elif sys.argv[1:2] == ["rotate"]:
+        os.environ["SAMEN_KEYS"] = str(KEYS)
+        rotate(sys.argv[2:])
     elif sys.argv[1:] == ["databases"]:
         made = asyncio.run(databases.provision_all(_admin_dsn(), NAMES, keys))
         smtp = (os.environ["SAMEN_SMTP_HOST"], int(os.environ.get("SAMEN_SMTP_PORT", "25")))
         install_bundles(keys, BUNDLES, made, os.environ["SAMEN_NATS_URL"], smtp)
     else:
-        sys.exit("usage: python -m deploy.install keys|databases")
+        sys.exit("usage: python -m deploy.install keys|databases|rotate log|rotate witness")
 
 
 if __name__ == "__main__":

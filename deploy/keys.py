@@ -4,8 +4,9 @@ Secrets are made once and read from then on; the JWTs are signed again when the 
 Layout below `keys/`:
 `operator/` (the NATS operator's seed; needed only to make or change accounts), `accounts/` (signed account JWTs, which
 the provisioner pushes again after a wipe without the operator's seed), `creds/` (a NATS login a file), `tokens/`
-(a private PEM a signer), `trusted.json` (the public halves), `audit-log.pub.pem` (what verifies the audit log and signs
-nothing), `witnesses.policy` (whose cosignatures it needs), `passwords.json`,
+(a private PEM a signer; `.old.pem` is one that is taken over from), `trusted.json` (the public halves),
+`audit-log.pub.pem` (what verifies the audit log and signs nothing: the key that signs now, and those before it),
+`witnesses.policy` (whose cosignatures it needs), `passwords.json`,
 `operator.conf` (nats-server includes it).
 """
 
@@ -18,11 +19,12 @@ import time
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from deploy import nats_jwt, topology
 from deploy.files import write_private
 from shared.tlog.cosignature import witness_key, witness_name
+from shared.tlog.trust import LogKeys, Retired, log_keys_text, pem_of, read_log_keys
 
 ACCOUNTS = ("SYS", "BUS", "PLATFORM")
 LOG_KEY = "audit-log"
@@ -68,6 +70,19 @@ class Keys:
         """Return the private key file of the signer `kid`."""
         return self.root / "tokens" / f"{kid}.pem"
 
+    def old(self, kid: str) -> Path:
+        """Return the private key file of the key that `kid` takes over from, as long as both sign."""
+        return self.root / "tokens" / f"{kid}.old.pem"
+
+    def log_keys(self) -> LogKeys:
+        """Return the public halves of the audit log's keys, as they are told."""
+        return read_log_keys(self.log_public)
+
+    def write_log_keys(self, retired: tuple[Retired, ...]) -> None:
+        """Tell the audit log's public keys: the one that signs now, and those before it."""
+        current = _public(self.token_key(LOG_KEY))
+        write_private(self.log_public, log_keys_text(LogKeys(current, retired)))
+
     def password(self, role: str) -> str:
         """Return the database password of `role`, made at its first use."""
         path = self.root / "passwords.json"
@@ -82,8 +97,9 @@ class Keys:
         for name in ("operator", "accounts", "creds", "tokens"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
             (self.root / name).chmod(0o700)
-        self._ensure_nats(int(time.time()) if issued_at is None else issued_at)
-        self._ensure_tokens()
+        now_s = int(time.time()) if issued_at is None else issued_at
+        self._ensure_nats(now_s)
+        self._ensure_tokens(now_s)
 
     def _seed(self, path: Path, prefix: int) -> bytes:
         if not path.exists():
@@ -127,19 +143,28 @@ class Keys:
             jwt = nats_jwt.sign(accounts[account], nats_jwt.public_key(seed), login, claims, now)
             write_private(self.creds(login), nats_jwt.credentials(jwt, seed))
 
-    def _ensure_tokens(self) -> None:
+    def _ensure_tokens(self, now_s: int) -> None:
         trusted: dict[str, dict[str, str]] = {}
         for kid in (topology.DOOR, *topology.NAMES, LOG_KEY):
             path = self.token_key(kid)
             if not path.exists():
                 write_private(path, private_pem(Ed25519PrivateKey.generate()))
             if kid == LOG_KEY:  # it signs checkpoints, never tokens
-                write_private(self.log_public, _public_pem(path))
+                self._ensure_log_keys(now_s)
                 continue
             kind = "door" if kid == topology.DOOR else "service"
             trusted[kid] = {"kind": kind, "public_pem": _public_pem(path)}
         self._ensure_witness()
         write_private(self.trusted, json.dumps(trusted, indent=1, sort_keys=True))
+
+    def _ensure_log_keys(self, now_s: int) -> None:
+        """Tell the log's keys. One that is new here, or whose rotation was cut off, takes over at once."""
+        known = self.log_keys() if self.log_public.exists() else None
+        current = _public(self.token_key(LOG_KEY)).public_bytes_raw()
+        if known is None:
+            self.write_log_keys(())
+        elif known.current.public_bytes_raw() != current:
+            self.write_log_keys((Retired(known.current, now_s), *known.retired))
 
     def _ensure_witness(self) -> None:
         """Make the key of the witness inside the platform, and a policy that asks for its cosignature."""
@@ -151,11 +176,8 @@ class Keys:
 
 
 def _first_policy(path: Path) -> str:
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise TypeError(f"{path} holds no Ed25519 key")
     house = topology.WITNESS
-    named = witness_key(witness_name(house), key.public_key())
+    named = witness_key(witness_name(house), _public(path))
     return (
         "# Whose cosignatures a checkpoint of the audit log needs (c2sp.org/tlog-policy). Add a line `witness`\n"
         "# for each; the group says how many must sign. Audit asks those with nats:, others come by themselves.\n"
@@ -191,6 +213,11 @@ def private_pem(key: Ed25519PrivateKey) -> bytes:
 
 
 def _public_pem(path: Path) -> str:
+    return pem_of(_public(path)).decode()
+
+
+def _public(path: Path) -> Ed25519PublicKey:
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return pem.decode()
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TypeError(f"{path} holds no Ed25519 key")
+    return key.public_key()

@@ -181,6 +181,12 @@ def _actor(kid: str, claims: dict[str, object]) -> Actor:
     )
 
 
+def taken_over(path: Path) -> Path | None:
+    """Returns the file of the key that the one in `path` takes over from, if it lies beside it (`<name>.old.pem`)."""
+    old = path.with_name(f"{path.stem}.old.pem")
+    return old if old.exists() else None
+
+
 def service_id(name: str) -> UUID:
     """Returns the fixed actor id of a service (UUIDv5, so that every service knows every other's)."""
     return uuid5(NAMESPACE, f"service:{name}")

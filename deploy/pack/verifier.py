@@ -32,7 +32,7 @@ from shared.tlog.cosignature import cosigned
 from shared.tlog.merkle import TILE_HEIGHT, Tree, extend, leaf_hash, root
 from shared.tlog.note import BadNote, Checkpoint, split
 from shared.tlog.tiles import ENTRIES, HASH_SIZE, WIDTH, Unreadable
-from shared.tlog.trust import Trust, pem_of
+from shared.tlog.trust import LogKeys, Trust, log_keys_text
 
 Progress = Callable[[int, int], None]
 
@@ -126,7 +126,8 @@ class _Checker:
     def _signers(self, note: str) -> dict[str, int]:
         """Returns who cosigned; raises BadNote for a signature of nobody known, which a pack has no reason to hold."""
         known = {(key.name, key.id) for key in self._trust.policy.keys}
-        _, (_, *others) = split(note)
+        text, (_, *rest) = split(note)
+        others = [one for one in rest if not self._trust.by_log(one, text.partition("\n")[0])]
         names = [(one.name, one.key_id) for one in others]
         if not set(names) <= known or len(set(names)) < len(names):
             raise BadNote("signed by someone who is not in the policy, or twice")
@@ -134,7 +135,7 @@ class _Checker:
 
     def _keys(self) -> None:
         """The keys in the pack are there to be compared; what is believed is what the caller brought."""
-        if self._source.read(KEY) != pem_of(self._trust.log):
+        if self._source.read(KEY) != log_keys_text(LogKeys(self._trust.log, self._trust.retired)):
             self.report.add(KEY, "is not the key that you gave")
         if self._source.read(POLICY) != self._trust.policy.text.encode():
             self.report.add(POLICY, "is not the policy that you gave")
@@ -147,7 +148,7 @@ class _Checker:
                 last = json.loads(line)["note"]
                 if json.dumps({"note": last}).encode() != line:
                     raise BadNote("not laid out as it must be")
-                found = self._trust.of_log(last, under.origin)
+                found = self._trust.of_log(last, under.origin, contained=True)
                 self._signers(last)
                 if not before < found.size <= under.size:
                     raise BadNote(f"{found.size} lines do not follow {before}")
@@ -164,7 +165,7 @@ class _Checker:
         if pinned is None:
             return None
         try:
-            kept = self._trust.of_log(pinned, under.origin)
+            kept = self._trust.of_log(pinned, under.origin, contained=True)
         except BadNote as bad:
             self.report.add(NOTE, f"your own checkpoint is of another log: {bad}")
             return None

@@ -22,6 +22,7 @@ from deploy.samen import (
     inbox,
     invitations,
     keeping,
+    keys,
     network,
     operations,
     plan_answers,
@@ -50,6 +51,7 @@ app.add_typer(operations.letters, name="dead-letters")
 app.command()(operations.replay)
 app.command()(operations.recover)
 app.command()(operations.review)
+app.add_typer(keys.app, name="keys")
 app.add_typer(roster.app, name="roster")
 invitations.add_to(network.app)
 circle.add_to(network.app)

@@ -14,7 +14,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -32,7 +31,7 @@ from deploy.samen.up import Dir
 from shared.events.words import Purpose
 from shared.tlog.note import Checkpoint, split
 from shared.tlog.policy import Policy
-from shared.tlog.trust import Trust, Untrusted, log_key_in, pem_of, policy_in, read_log_key
+from shared.tlog.trust import LogKeys, Trust, Untrusted, log_keys_in, log_keys_text, policy_in, read_log_keys
 
 Json = dict[str, Any]
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
@@ -68,7 +67,8 @@ class Exporter:
             notes = [note async for page in self._notes(size) for note in page]
             writer.checkpoints([*notes[:-1], begun["note"]])
             writer.findings([found async for page in self._findings() for found in page])
-            return await asyncio.to_thread(writer.finish, pem_of(trust.log), trust.policy.text.encode())
+            keys = log_keys_text(LogKeys(trust.log, trust.retired))
+            return await asyncio.to_thread(writer.finish, keys, trust.policy.text.encode())
 
     async def _fill(self, writer: PackWriter, first: int, end: int, *, entries: bool) -> AsyncIterator[int]:
         while first < end:
@@ -175,17 +175,18 @@ def _trust(source: Source, key: Path | None, policy: Path | None, directory: Pat
     if key is not None or keys.log_public.exists():
         if policy is not None or key is None:
             return trust_of(directory, key, policy)
-        return Trust(read_log_key(key), _own(source)[1])
+        log = read_log_keys(key)
+        return Trust(log.current, _own(source)[1], log.retired)
     log, own = _own(source)
     console.print(
         "[yellow]The keys are the pack's own: that shows that the pack fits together, not who made it. Give it those "
         "that you got another way (--key, --policy).[/]"
     )
-    return Trust(log, own)
+    return Trust(log.current, own, log.retired)
 
 
-def _own(source: Source) -> tuple[Ed25519PublicKey, Policy]:
-    return log_key_in(source.read(KEY), KEY), policy_in(source.read(POLICY), POLICY)
+def _own(source: Source) -> tuple[LogKeys, Policy]:
+    return log_keys_in(source.read(KEY), KEY), policy_in(source.read(POLICY), POLICY)
 
 
 def _tell(report: Report, *, as_json: bool) -> None:

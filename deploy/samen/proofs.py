@@ -21,7 +21,7 @@ from shared.tlog.merkle import EMPTY_ROOT
 from shared.tlog.note import BadNote
 from shared.tlog.policy import Policy
 from shared.tlog.proof import HEADER, GrowthProof, LineProof
-from shared.tlog.trust import Trust, Untrusted, read_log_key, read_policy
+from shared.tlog.trust import Trust, Untrusted, read_log_keys, read_policy
 
 Json = dict[str, Any]
 School = Annotated[str, typer.Option("--school", help="The school's slug.")]
@@ -41,11 +41,11 @@ def trust_of(directory: Path | None, key: Path | None, policy: Path | None) -> T
     """Return what to believe: the files named, else those of the deployment here; ends the command without them."""
     keys = Home(directory).keys
     try:
-        log = read_log_key(key or keys.log_public)
+        log = read_log_keys(key or keys.log_public)
         if policy is not None:
-            return Trust(log, read_policy(policy))
+            return Trust(log.current, read_policy(policy), log.retired)
         own = key is None and keys.witness_policy.exists()
-        return Trust(log, read_policy(keys.witness_policy) if own else Policy())
+        return Trust(log.current, read_policy(keys.witness_policy) if own else Policy(), log.retired)
     except Untrusted as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]{escape(str(error))}[/]")
         raise typer.Exit(1) from None
@@ -68,7 +68,7 @@ def checked(text: str, trust: Trust, since: str | None = None, origin: str | Non
         if growth.old:
             if since is None:
                 raise BadNote("it begins with an older checkpoint: name yours with --since")
-            older = trust.of_log(since, signed.origin)
+            older = trust.of_log(since, signed.origin, contained=True)
             if older.size != growth.old:
                 raise BadNote(f"it begins with {growth.old} lines, your checkpoint has {older.size}")
             root = older.root
@@ -139,7 +139,7 @@ def growth(
     trust = trust_of(directory, None, None)
     old = since.read_text()
     try:
-        size = trust.of_log(old).size
+        size = trust.of_log(old, contained=True).size
     except BadNote as bad:
         Console(stderr=True).print(f"[red]{escape(str(since))} is no checkpoint of this log: {escape(str(bad))}[/]")
         raise typer.Exit(1) from None

@@ -34,7 +34,7 @@ from shared.tlog import witness as protocol
 from shared.tlog.cosignature import cosign, witness_key
 from shared.tlog.folder import UnreadableLog, growth_in
 from shared.tlog.note import COSIGNATURE, BadNote, Checkpoint, NamedKey, split
-from shared.tlog.trust import Untrusted, read_log_key
+from shared.tlog.trust import Retired, Untrusted, read_log_keys
 from shared.tlog.witness import Judge, Verdict
 
 Json = dict[str, Any]
@@ -48,6 +48,7 @@ class FolderWitness:
     name: str
     key: Ed25519PrivateKey
     log: Ed25519PublicKey
+    retired: tuple[Retired, ...] = ()
 
     @property
     def own(self) -> NamedKey:
@@ -65,7 +66,8 @@ class FolderWitness:
     def cosign(self, origin: str, request: str, held: str | None, now_s: int) -> tuple[Verdict, str]:
         """Return the verdict, and the signature line if it signed; what it saw is on disk by then."""
         with self._locked():
-            verdict = Judge(self.own, self.log).judge(self.seen(origin), request, origin, held)
+            judge = Judge(self.own, self.log, self.retired)
+            verdict = judge.judge(self.seen(origin), request, origin, held, now_s)
             if verdict.keep is not None:
                 kept = {"origin": origin, "size": verdict.keep.size, "root": verdict.keep.root.hex()}
                 _put(self._place(origin), json.dumps(kept))
@@ -112,13 +114,13 @@ def _put(path: Path, text: str) -> None:
         os.close(folder)
 
 
-def open_witness(state: Path, name: str, log: Ed25519PublicKey) -> FolderWitness:
+def open_witness(state: Path, name: str, log: Ed25519PublicKey, retired: tuple[Retired, ...] = ()) -> FolderWitness:
     """Return the witness of a folder; its key is made when it has none."""
     state.mkdir(parents=True, exist_ok=True)
     path = state / "key.pem"
     if not path.exists():
         write_private(path, private_pem(Ed25519PrivateKey.generate()))
-    return FolderWitness(state, name, SigningKey.load(path).private, log)
+    return FolderWitness(state, name, SigningKey.load(path).private, log, retired)
 
 
 def look_into(who: FolderWitness, folder: Path, now_s: int) -> Json:
@@ -201,7 +203,8 @@ def witness(
 ) -> None:
     """Be a witness of audit logs: sign what only grows, refuse and tell what does not. Exit status 0: all signed."""
     try:
-        who = open_witness(state, name, read_log_key(key))
+        log = read_log_keys(key)
+        who = open_witness(state, name, log.current, log.retired)
     except (Untrusted, TypeError, ValueError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]{escape(str(error))}[/]")
         raise typer.Exit(1) from None

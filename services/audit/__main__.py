@@ -8,9 +8,10 @@ from services.audit.commands import ENDPOINTS
 from services.audit.cosigning import cosign_checkpoints
 from services.audit.files import Logs
 from services.audit.judging import judge_all
+from services.audit.log_keys import LogSettings
 from services.audit.model import SERVICE
 from services.audit.reactions import lanes
-from services.audit.tasks import LogSettings, give_tails, reload, sign_checkpoints
+from services.audit.tasks import give_tails, reload, sign_checkpoints
 from shared.service import Service, run
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ is the one that was signed.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,7 +19,7 @@ from services.audit.model import line_of
 from shared.errors import Permanent
 from shared.events.base import GENESIS, Event
 from shared.tlog.merkle import TILE_HEIGHT, Tree, extend, leaf_hash, root
-from shared.tlog.note import BadNote, verify
+from shared.tlog.note import BadNote, Checkpoint, verify
 
 PAGE = 2000
 MOST_FINDINGS = 1000
@@ -91,21 +92,28 @@ async def check(
     school: str,
     verifier: str,
     heads: Mapping[str, int] | None = None,
+    *,
+    still: Sequence[str] = (),
+    past: Sequence[str] = (),
 ) -> Report:
     """Reads the school's log from the start, a page a transaction, and reports.
 
     `verifier` is the log's public key (note.verifier_key); `heads` how far each producer says that it has come: the log
-    must reach that far.
+    must reach that far. `still`: older keys that sign beside it for now; `past`: those that may have signed all but the
+    newest checkpoint.
     """
-    checker = _Checker(conn, school, verifier)
+    checker = _Checker(conn, school, (verifier, *still), past)
     return await checker.run(heads or {})
 
 
 class _Checker:
-    def __init__(self, conn: asyncpg.Connection[asyncpg.Record], school: str, verifier: str) -> None:
+    def __init__(
+        self, conn: asyncpg.Connection[asyncpg.Record], school: str, verifiers: Sequence[str], past: Sequence[str]
+    ) -> None:
         self._conn = conn
         self._school = school
-        self._verifier = verifier
+        self._verifiers, self._past = verifiers, past
+        self._by_past = 0
         self._tree = Tree()
         self._lanes: dict[str, Lane] = {}
         self._report = Report(school)
@@ -123,6 +131,8 @@ class _Checker:
             kept = (row["size"], row["root"], tuple(row["frontier"]))
             if kept != (self._tree.size, root(self._tree), self._tree.frontier):
                 report.add("head_does_not_fit", row["size"])
+        if self._by_past:
+            report.add("signed_by_a_retired_key", self._by_past)
         await self._check_nodes()
         await self._check_end()
         for producer, seq in heads.items():
@@ -216,10 +226,12 @@ class _Checker:
     def _checkpoint(self, row: asyncpg.Record) -> None:
         report, size = self._report, row["size"]
         report.checkpoints += 1
-        try:
-            signed = verify(row["note"], self._verifier)
-        except BadNote:
+        signed = self._signed(row["note"], self._verifiers)
+        self._by_past = 0 if signed else size
+        signed = signed or self._signed(row["note"], self._past)
+        if signed is None:
             report.add("checkpoint_not_signed", size)
+            self._by_past = 0
             return
         if (signed.size, signed.root) != (size, row["root"]):
             report.add("checkpoint_is_not_its_note", size)
@@ -227,6 +239,13 @@ class _Checker:
             report.add("checkpoint_of_another_tree", size)
         else:
             report.signed = size
+
+    @staticmethod
+    def _signed(note: str, verifiers: Sequence[str]) -> Checkpoint | None:
+        for verifier in verifiers:
+            with contextlib.suppress(BadNote):
+                return verify(note, verifier)
+        return None
 
     async def _check_nodes(self) -> None:
         for level in STORED_LEVELS:

@@ -100,6 +100,13 @@ async def add_checkpoint(conn: Connection, school: str, checkpoint: Checkpoint, 
     await conn.execute(ADD_CHECKPOINT, school, checkpoint.size, checkpoint.root, note)
 
 
+async def newest_note(conn: Connection, school: str) -> str | None:
+    """Returns the newest checkpoint as the log signed it."""
+    sql = "SELECT note FROM checkpoint WHERE school = $1 ORDER BY size DESC LIMIT 1"
+    note: str | None = await conn.fetchval(sql, school)
+    return note
+
+
 async def add_cosignature(conn: Connection, school: str, size: int, witness: str, line: str) -> None:
     """Keeps a witness's signature line over a checkpoint, one a witness."""
     await conn.execute(ADD_COSIGNATURE, school, size, witness, line)

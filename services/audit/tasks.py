@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import asyncpg
 import pydantic_core
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nats.aio.msg import Msg
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.audit import store
 from services.audit.files import LogFiles, Logs
+from services.audit.log_keys import LogSettings, older_keys, tell_key
 from services.audit.model import SERVICE
 from shared.actor import SigningKey
 from shared.bus import answer, fitting
@@ -38,26 +38,28 @@ RELOADED_AT_ONCE = 500
 MOST = 1000
 
 
-class LogSettings(BaseSettings):
-    """The log's own settings."""
-
-    model_config = SettingsConfigDict(env_prefix="SAMEN_", frozen=True, extra="ignore")
-
-    foundation: str = "foundation"
-    """Part of every log's name; a verifier must use the same."""
-    log_dir: Path = Path("log")
-    """Where the logs are on disk, outside the database; replicas share it."""
-
-
 async def sign_checkpoints(at: Site, logs: Logs) -> None:
     """Keeps a signed checkpoint over every log, at most a second behind, until cancelled."""
     if at.settings.log_key is None:
         msg = "audit signs its log: SAMEN_LOG_KEY must name its private key"
         raise RuntimeError(msg)
-    signer = Signer(at.db, logs, SigningKey.load(at.settings.log_key).private, LogSettings().foundation, at.alarm)
+    settings, key = LogSettings(), SigningKey.load(at.settings.log_key).private
+    signer = Signer(
+        at.db,
+        logs,
+        key,
+        settings.foundation,
+        at.alarm,
+        older_keys(settings, at.settings.log_key),
+        lambda: at.clock.now().timestamp(),
+    )
+    told: set[str] = set()
     while True:
         if at.consumer is not None and at.consumer.active and at.guard.checked:
             try:
+                for school in set(await at.db.schools()) - told:
+                    await tell_key(at, school, key, settings.foundation)
+                    told.add(school)
                 await signer.sign_all()
             except (*LOST, asyncpg.PostgresError) as error:
                 log.warning("checkpoints not signed", extra={"code": "checkpoint_late", "kind": type(error).__name__})
@@ -73,6 +75,9 @@ class Signer:
     key: Ed25519PrivateKey
     foundation: str
     alarm: Callable[..., None]
+    older: Sequence[tuple[Ed25519PrivateKey, int]] = ()
+    """Keys that this one takes over from: each signs beside it until its time (seconds since 1970)."""
+    now_s: Callable[[], float] = time.time
 
     async def sign_all(self) -> int:
         """Signs a checkpoint for every school whose log has grown; returns for how many."""
@@ -105,7 +110,7 @@ class Signer:
                 self.alarm("log_parted", "the log's files and its database differ: nothing is signed", school=school)
             return False
         checkpoint = Checkpoint(origin(self.foundation, school), tree.size, root(tree))
-        note = sign(checkpoint, self.key)
+        note = sign(checkpoint, self.key, *(key for key, until in self.older if self.now_s() < until))
         await asyncio.to_thread(files.keep, note)
         async with self.db.school(school) as conn:
             await store.add_checkpoint(conn, school, checkpoint, note)

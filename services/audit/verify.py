@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.audit.fsck import check
 from shared.tlog.merkle import leaf_hash, verify_inclusion
-from shared.tlog.note import BadNote, origin, verifier_key, verify
+from shared.tlog.note import BadNote, origin, verifier_key
+from shared.tlog.policy import Policy
+from shared.tlog.trust import LogKeys, Trust, Untrusted, read_log_keys
 
 HALF = "the file audit-log.pub.pem that deploy/keys.py made"
 
@@ -36,21 +37,19 @@ class VerifySettings(BaseSettings):
     database_url: str = ""
 
 
-def public_key(path: Path) -> Ed25519PublicKey:
-    """Reads the public half of a log's key; raises SystemExit with what to do when that is not what the file holds."""
+def public_keys(path: Path) -> LogKeys:
+    """Reads the public halves of a log's keys; raises SystemExit with what to do when the file holds something else."""
     try:
-        key = load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"{path} cannot be read as a public key ({error}): name {HALF}") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise SystemExit(f"{path} holds a public key of another kind: name {HALF}")
-    return key
+        return read_log_keys(path)
+    except Untrusted as error:
+        raise SystemExit(f"{error}: name {HALF}") from None
 
 
-def proof_holds(proof: Mapping[str, Any], foundation: str, public: Ed25519PublicKey) -> str:
+def proof_holds(proof: Mapping[str, Any], foundation: str, keys: LogKeys, now_s: float) -> str:
     """Returns "" when the note is the log's and the entry stands under it at its idx, else what does not fit."""
     try:
-        signed = verify(proof["note"], verifier_key(origin(foundation, proof["school"]), public))
+        trust = Trust(keys.current, Policy(), keys.retired)
+        signed = trust.of_log(proof["note"], origin(foundation, proof["school"]), now_s=now_s)
     except BadNote as bad:
         return str(bad)
     path = [bytes.fromhex(step) for step in proof["path"]]
@@ -61,14 +60,19 @@ def proof_holds(proof: Mapping[str, Any], foundation: str, public: Ed25519Public
 
 
 async def check_logs(
-    dsn: str, heads: Mapping[str, Mapping[str, int]], foundation: str, public: Ed25519PublicKey
+    dsn: str, heads: Mapping[str, Mapping[str, int]], foundation: str, keys: LogKeys, now_s: float
 ) -> int:
     """Prints a report for each school; returns 1 when something was found."""
     conn = await asyncpg.connect(dsn)
     found = 0
     try:
         for school, known in heads.items():
-            report = await check(conn, school, verifier_key(origin(foundation, school), public), known)
+            name = origin(foundation, school)
+            still, past = (
+                [verifier_key(name, one.key) for one in keys.retired if (now_s < one.until) is now]
+                for now in (True, False)
+            )
+            report = await check(conn, school, verifier_key(name, keys.current), known, still=still, past=past)
             sys.stdout.write(json.dumps(report.to_json()) + "\n")
             found = found or int(bool(report.findings))
     finally:
@@ -79,11 +83,11 @@ async def check_logs(
 def main(what: str) -> int:
     """Verifies what stands on standard input."""
     settings = VerifySettings()
-    public = public_key(settings.log_public_key)
+    keys, now_s = public_keys(settings.log_public_key), time.time()
     given = json.load(sys.stdin)
     if what == "log":
-        return asyncio.run(check_logs(settings.database_url, given, settings.foundation, public))
-    wrong = proof_holds(given, settings.foundation, public)
+        return asyncio.run(check_logs(settings.database_url, given, settings.foundation, keys, now_s))
+    wrong = proof_holds(given, settings.foundation, keys, now_s)
     sys.stdout.write(json.dumps({"ok": not wrong, "why": wrong}) + "\n")
     return int(bool(wrong))
 

@@ -18,14 +18,14 @@ from nats.aio.msg import Msg
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.notifications.model import SERVICE
-from shared.actor import SigningKey
+from shared.actor import SigningKey, taken_over
 from shared.bus import answer
 from shared.clock import Clock
 from shared.db import Connection, Database
 from shared.service import Site
 from shared.tlog.cosignature import cosign, witness_name
 from shared.tlog.note import COSIGNATURE, Checkpoint, NamedKey, origin
-from shared.tlog.trust import read_log_key
+from shared.tlog.trust import read_log_keys
 from shared.tlog.witness import FORGOT, FORKED, ROLLED_BACK, Judge, Verdict
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,11 @@ async def witness_log(at: Site) -> None:
         return
     key = SigningKey.load(settings.witness_key).private
     named = NamedKey(witness_name(SERVICE), COSIGNATURE, key.public_key().public_bytes_raw())
-    judge = Judge(named, read_log_key(settings.log_public_key))
-    witness = Witness(at.db, judge, key, at.clock, settings.foundation, at.alarm)
+    log_keys = read_log_keys(settings.log_public_key)
+    judge = Judge(named, log_keys.current, log_keys.retired)
+    old = taken_over(settings.witness_key)  # as long as it is there, both sign
+    older = (SigningKey.load(old).private,) if old is not None else ()
+    witness = Witness(at.db, judge, key, at.clock, settings.foundation, at.alarm, older)
     await at.bus.client.subscribe(f"ask.cosign.{SERVICE}", queue=SERVICE, cb=witness.answer)
 
 
@@ -71,6 +74,7 @@ class Witness:
     clock: Clock
     foundation: str
     alarm: Callable[..., None]
+    older: tuple[Ed25519PrivateKey, ...] = ()
 
     async def answer(self, message: Msg) -> None:
         """Answers {school, request, held} with {status, body} of c2sp.org/tlog-witness."""
@@ -86,14 +90,15 @@ class Witness:
         async with self.db.school(school) as conn:
             await conn.execute(LOCK, name)
             seen = await self._seen(conn, school, name)
-            verdict = self.who.judge(seen, request, name, held)
+            verdict = self.who.judge(seen, request, name, held, self.clock.now().timestamp())
             if verdict.keep is not None:
                 await conn.execute(KEEP, school, name, verdict.keep.size, verdict.keep.root)
         self._alarm(school, verdict, seen)
         if verdict.sign is None:
             return {"status": verdict.status, "body": verdict.body}
-        signature = cosign(verdict.sign, self.who.own.name, self.key, int(self.clock.now().timestamp()))
-        return {"status": verdict.status, "body": signature.line}
+        now_s, by = int(self.clock.now().timestamp()), self.who.own.name
+        lines = [cosign(verdict.sign, by, key, now_s).line for key in (self.key, *self.older)]
+        return {"status": verdict.status, "body": "".join(lines)}
 
     @staticmethod
     async def _seen(conn: Connection, school: str, name: str) -> Checkpoint | None:

@@ -69,5 +69,13 @@ class RestrictionLifted(_Restriction):
     NAME: ClassVar[str] = "restriction.lifted"
 
 
-FACTS = by_type((RestrictionAsked, RestrictionConfirmed, RestrictionDeclined, RestrictionLifted))
+class LogKeyTaken(Fact):
+    """From here on another key signs the school's log; `key_hash` is the SHA-256 of its public half."""
+
+    PRODUCER: ClassVar[str] = "audit"
+    NAME: ClassVar[str] = "log-key.taken"
+    key_hash: str
+
+
+FACTS = by_type((LogKeyTaken, RestrictionAsked, RestrictionConfirmed, RestrictionDeclined, RestrictionLifted))
 """Every fact of this producer alone, by CloudEvents type."""

@@ -70,11 +70,14 @@ def verifier_key(name: str, public: Ed25519PublicKey, kind: bytes = ED25519) -> 
     return f"{name}+{key_id(name, raw, kind).hex()}+{b64encode(kind + raw).decode()}"
 
 
-def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
-    """Returns the signed note; the same key and checkpoint give the same note."""
+def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey, *older: Ed25519PrivateKey) -> str:
+    """Returns the note, signed by the key, and by older ones that it takes over from; the same give the same note."""
     name, text = checkpoint.origin, checkpoint.text
-    signature = key_id(name, key.public_key().public_bytes_raw()) + key.sign(text.encode())
-    return f"{text}\n{MARK}{name} {b64encode(signature).decode()}\n"
+    lines = []
+    for one in (key, *older):
+        signature = key_id(name, one.public_key().public_bytes_raw()) + one.sign(text.encode())
+        lines.append(f"{MARK}{name} {b64encode(signature).decode()}\n")
+    return f"{text}\n{''.join(lines)}"
 
 
 @dataclass(frozen=True, slots=True)

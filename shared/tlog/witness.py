@@ -15,7 +15,7 @@ from shared.tlog.merkle import EMPTY_ROOT
 from shared.tlog.note import BadNote, Checkpoint, NamedKey, split
 from shared.tlog.policy import Policy
 from shared.tlog.proof import GrowthProof
-from shared.tlog.trust import Trust
+from shared.tlog.trust import Retired, Trust
 
 OK, BAD_REQUEST, FORBIDDEN, UNKNOWN, CONFLICT, UNPROVEN = 200, 400, 403, 404, 409, 422
 
@@ -44,22 +44,25 @@ class Judge:
 
     own: NamedKey
     log: Ed25519PublicKey
+    retired: tuple[Retired, ...] = ()
 
-    def judge(self, seen: Checkpoint | None, request: str, origin: str, held: str | None = None) -> Verdict:
+    def judge(
+        self, seen: Checkpoint | None, request: str, origin: str, held: str | None = None, now_s: float | None = None
+    ) -> Verdict:
         """Returns what to do with a request about the log `origin`, of which `seen` is the last that was signed.
 
         `held` is a note of that log with this witness's own cosignature, if the log has one: it shows what a witness
-        whose state was put back does not know any more.
+        whose state was put back does not know any more. `now_s`: a retired key of the log still signs until its time.
         """
-        trust = Trust(self.log, Policy())
+        trust = Trust(self.log, Policy(), self.retired)
         mine = self._remembered(trust, held, origin)
         if mine is None or (seen is not None and mine.size < seen.size):
-            return self._judge(trust, seen, request, origin)
+            return self._judge(trust, seen, request, origin, now_s)
         if seen is not None and mine.size == seen.size:
             if mine.root == seen.root:
-                return self._judge(trust, seen, request, origin)
+                return self._judge(trust, seen, request, origin, now_s)
             return Verdict(CONFLICT, f"{seen.size}\n", alarms=(FORKED,))
-        found = self._judge(trust, mine, request, origin)
+        found = self._judge(trust, mine, request, origin, now_s)
         return replace(found, keep=found.keep or mine, alarms=(FORGOT, *found.alarms))
 
     def _remembered(self, trust: Trust, held: str | None, origin: str) -> Checkpoint | None:
@@ -67,12 +70,12 @@ class Judge:
         try:
             if held is None or self.own.name not in cosigned(held, (self.own,)):
                 return None
-            return trust.of_log(held, origin)
+            return trust.of_log(held, origin, contained=True)
         except BadNote:
             return None
 
     @staticmethod
-    def _judge(trust: Trust, seen: Checkpoint | None, request: str, origin: str) -> Verdict:
+    def _judge(trust: Trust, seen: Checkpoint | None, request: str, origin: str, now_s: float | None) -> Verdict:
         try:
             asked = GrowthProof.parse(request)
             text = split(asked.note)[0]
@@ -81,7 +84,7 @@ class Judge:
         if text.partition("\n")[0] != origin:
             return Verdict(UNKNOWN)
         try:
-            signed = trust.of_log(asked.note, origin)
+            signed = trust.of_log(asked.note, origin, now_s=now_s)
         except BadNote as bad:
             return Verdict(FORBIDDEN, f"{bad}\n")
         if asked.old > signed.size:

@@ -16,6 +16,7 @@ from shared.events.goals import ScoreRecorded
 from shared.events.words import Basis, Category, Role, Setting
 from shared.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from shared.tlog.note import origin, verifier_key, verify
+from shared.tlog.trust import LogKeys
 from tests.audit.support import (
     AUDITOR,
     CARER,
@@ -193,9 +194,11 @@ async def test_a_guardian_gets_a_proof_that_anyone_can_check(log: Log) -> None:
         assert verify_inclusion(idx, signed.size, leaf_hash(proof["entry"].encode()), path, signed.root)
         assert json.loads(proof["entry"])["seq"] == idx + 1
         given = {**proof, "school": log.school}
-        assert proof_holds(given, "wijzer", KEY.public_key()) == ""
-        assert proof_holds({**given, "entry": proof["entry"].replace("view", "edit")}, "wijzer", KEY.public_key())
-        assert proof_holds({**given, "school": "other"}, "wijzer", KEY.public_key())
+        assert proof_holds(given, "wijzer", LogKeys(KEY.public_key()), 0) == ""
+        assert proof_holds(
+            {**given, "entry": proof["entry"].replace("view", "edit")}, "wijzer", LogKeys(KEY.public_key()), 0
+        )
+        assert proof_holds({**given, "school": "other"}, "wijzer", LogKeys(KEY.public_key()), 0)
 
 
 async def test_a_checkpoint_shows_that_the_log_only_grew(log: Log) -> None:

@@ -1,0 +1,97 @@
+"""`samen keys`: take a new key of the audit log, or of the house's witness, into use; and show which sign."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from deploy.home import Home
+from deploy.keys import Keys
+from deploy.rotation import Refused, finish_witness, rotate_log, rotate_witness
+from deploy.samen.up import Dir
+from deploy.topology import WITNESS
+from shared.tlog.note import key_id
+from shared.tlog.trust import Untrusted
+
+app = typer.Typer(no_args_is_help=True, help="Keys that sign the audit log: take new ones into use without a gap.")
+rotating = typer.Typer(no_args_is_help=True, help="Take a new key into use.")
+app.add_typer(rotating, name="rotate")
+
+NEXT = "Restart audit and notifications now: only then does it sign. In containers run the job `databases` first."
+
+
+def _say(text: str) -> None:
+    Console(soft_wrap=True, highlight=False).print(text)
+
+
+def _refused(error: Exception) -> typer.Exit:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]{escape(str(error))}[/]")
+    return typer.Exit(1)
+
+
+@rotating.command()
+def log(
+    overlap_days: Annotated[int, typer.Option("--overlap-days", min=1, max=366, help="How long both sign.")] = 30,
+    leaked: Annotated[
+        bool, typer.Option("--leaked", help="The old key leaked: it signs no more, from now on.")
+    ] = False,
+    directory: Dir = None,
+) -> None:
+    """Make a new key sign the log. What the old one signed by its end still verifies, by witnesses' cosignatures."""
+    keys = Home(directory).keys
+    try:
+        rotate_log(keys, int(time.time()), overlap_days, leaked=leaked)
+    except (Refused, Untrusted, OSError) as error:
+        raise _refused(error) from None
+    _say(NEXT)
+    _say(f"Give whoever verifies the new {escape(str(keys.log_public))}, another way than by a pack.")
+    _show(keys)
+
+
+@rotating.command()
+def witness(
+    finish: Annotated[bool, typer.Option("--finish", help="End the overlap: the old key signs no more.")] = False,
+    directory: Dir = None,
+) -> None:
+    """Make a new key of the house's witness sign beside the old one; later `--finish` ends the old one's time."""
+    keys = Home(directory).keys
+    try:
+        if finish:
+            finish_witness(keys, WITNESS)
+        else:
+            _say(f"new in {escape(str(keys.witness_policy))}: {rotate_witness(keys, WITNESS)}")
+    except (Refused, OSError) as error:
+        raise _refused(error) from None
+    _say(NEXT)
+    _say(f"Give whoever verifies the new {escape(str(keys.witness_policy))}.")
+
+
+@app.command()
+def show(directory: Dir = None) -> None:
+    """Show which key signs the log, and until when others did."""
+    try:
+        _show(Home(directory).keys)
+    except Untrusted as error:
+        raise _refused(error) from None
+
+
+def _show(keys: Keys) -> None:
+    known = keys.log_keys()
+    _say(f"signs the log now: {_name(known.current.public_bytes_raw())}")
+    for key, until in known.retired:
+        _say(f"until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC: {_name(key.public_bytes_raw())}")
+
+
+def _name(raw: bytes) -> str:
+    return f"{raw.hex()[:16]} (audit-log, {key_id('audit-log', raw).hex()})"
+
+
+def rotate(arguments: Sequence[str]) -> None:
+    """Run `samen keys rotate ...`: the job of an installation, whose SAMEN_KEYS names the folder."""
+    app(["rotate", *arguments])
