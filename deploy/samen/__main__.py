@@ -15,6 +15,7 @@ from deploy.samen import (
     audit,
     audit_questions,
     child,
+    child_file,
     circle,
     emergency,
     expectations,
@@ -60,6 +61,7 @@ expectations.add_to(network.app)
 network.app.add_typer(emergency.app, name="emergency")
 app.add_typer(network.app, name="network")
 app.add_typer(policy.app, name="policy")
+child.app.command(name="export")(child_file.export)
 app.add_typer(child.app, name="child")
 app.add_typer(retention.app, name="retention")
 app.add_typer(inbox.app, name="inbox")

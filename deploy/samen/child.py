@@ -20,7 +20,7 @@ from shared.errors import Problem
 from shared.events.erasure import ErasureReason, HoldReason
 from shared.events.words import Purpose
 
-app = typer.Typer(no_args_is_help=True, help="A child's whole file: erase it, or keep it from being erased.")
+app = typer.Typer(no_args_is_help=True, help="A child's whole file: copy it, erase it, or keep it from being erased.")
 
 School = Annotated[str, typer.Option("--school", help="The school's slug.")]
 As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]

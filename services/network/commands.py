@@ -58,6 +58,7 @@ from services.network.expecting import (
     decide_voice_expectation,
 )
 from services.network.explaining import PolicyExplanation, decide_policy_explanation
+from services.network.filing import CHILD_FILE
 from services.network.intake import decide_import, decide_links, decide_preview
 from services.network.joining import AddMember, EndMembership, decide_add_member, decide_end_membership
 from services.network.policies import (
@@ -140,6 +141,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("consents", Consents, "read_child_names", decide_consents),
     Endpoint("school", SchoolMembers, "read_school", decide_school),
     Endpoint("contact-point", ContactPoint, "read_contact", decide_contact_point),
+    CHILD_FILE,
     *CIRCLE,
     Endpoint("set-policy", SetPolicy, "read_school", decide_set_policy),
     Endpoint("note-dispute", NoteDispute, "read_child", decide_note_dispute),

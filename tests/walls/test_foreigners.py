@@ -158,6 +158,7 @@ ASKED: dict[str, Callable[[str], Json]] = {
     },
     "cmd network.place-hold": lambda child: {"child": child, "reason": "court"},
     "cmd network.lift-hold": lambda child: {"child": child, "hold": str(uuid4()), "version": 1},
+    "qry network.child-file": lambda child: {"child": child, "purpose": "own_data"},
     "qry network.holds": lambda child: {"child": child, "purpose": "administration"},
     "qry network.erasure-preview": lambda child: {"child": child, "purpose": "administration"},
     "qry goals.erasure-preview": lambda child: {"child": child, "purpose": "administration"},

@@ -1,0 +1,166 @@
+"""Asks every service what it has about a child, as the person who reads it; each look is checked and journaled."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from shared.errors import Problem, ProblemType
+
+Json = dict[str, Any]
+Ask = Callable[[str, str, Json], Awaitable[Json]]
+"""Takes service, query and body without a purpose; returns the answer, or raises Problem."""
+
+FORMAT = "samenkracht-child-file/1"
+PAGE = 200
+SIMPLE = (
+    ("network", "child-network", "child"),
+    ("network", "consents", "child"),
+    ("network", "ecogram", "child"),
+    ("network", "deciders", "child"),
+    ("network", "expectations", "about"),
+    ("network", "emergencies", "child"),
+    ("goals", "deadlines", "about"),
+    ("audit", "consents", "child"),
+)
+"""Questions with one answer, and what they call the child."""
+
+
+class Gatherer:
+    """Collects a file: what was answered, by service and query, and what this reader may not see."""
+
+    def __init__(self, ask: Ask, child: str) -> None:
+        self._ask, self._child = ask, child
+        self.parts: dict[str, dict[str, Any]] = {}
+        self.refused: list[str] = []
+
+    async def run(self) -> None:
+        """Asks everything; raises Problem when a service does not answer: a file is whole, or there is none.
+
+        First whether this person may take the file along at all.
+        """
+        self._keep("network", "child-file", await self._ask("network", "child-file", {"child": self._child}))
+        for service, query, name in SIMPLE:
+            self._keep(service, query, await self._asked(service, query, {name: self._child}))
+        await self._goals()
+        await self._plans()
+        await self._notices()
+        for language in ("nl", "en"):
+            self._keep("audit", f"story-{language}", await self._pages("story", "sentences", {"language": language}))
+        self._keep("audit", "who-looked", await self._pages("who-looked", "lines", {}))
+
+    def _keep(self, service: str, query: str, found: object) -> None:
+        if found is not None:
+            self.parts.setdefault(service, {})[query] = found
+
+    async def _asked(self, service: str, query: str, body: Json) -> Json | None:
+        try:
+            return await self._ask(service, query, body)
+        except Problem as problem:
+            if problem.type is not ProblemType.FORBIDDEN:
+                raise
+            if (name := f"{service}.{query}") not in self.refused:
+                self.refused.append(name)
+            return None
+
+    async def _goals(self) -> None:
+        goals: list[Any] = []
+        after: Json = {}
+        while True:
+            found = await self._asked("goals", "goals-of-child", {"about": self._child, **after})
+            if found is None:
+                return
+            for one in found["goals"]:
+                whole = await self._asked("goals", "goal", {"goal": one["id"]})
+                goals.append(whole or one)
+            if found["next"] is None:
+                break
+            after = {"after": found["next"]}
+        self._keep("goals", "goals", goals)
+
+    async def _plans(self) -> None:
+        found = await self._asked("goals", "plans-of-child", {"about": self._child})
+        plans: list[Any] = []
+        for one in (found or {}).get("plans", ()):
+            newest = await self._asked("goals", "plan", {"plan": one["id"]})
+            if newest is None:
+                continue
+            numbers = range(1, newest["text"]["number"])
+            older = [await self._asked("goals", "plan", {"plan": one["id"], "number": number}) for number in numbers]
+            answers = await self._asked("goals", "agreements", {"plan": one["id"]})
+            plans.append({"newest": newest, "older": [each and each["text"] for each in older], "answers": answers})
+        if found is not None:
+            self._keep("goals", "plans", plans)
+
+    async def _notices(self) -> None:
+        found = await self._asked("notifications", "inbox", {})
+        if found is not None:
+            about = [one for one in found["notices"] if one.get("about") == self._child]
+            self._keep("notifications", "inbox", about)
+
+    async def _pages(self, query: str, key: str, more: Json) -> Json | None:
+        whole: list[Any] = []
+        last: Json = {}
+        before: Json = {}
+        while True:
+            asked = {"child": self._child, "limit": PAGE, **more, **before}
+            found = await self._asked("audit", query, asked)
+            if found is None:
+                return None
+            whole += found[key]
+            last = {name: value for name, value in found.items() if name not in {key, "next"}}
+            if found["next"] is None:
+                return {key: whole, **last}
+            before = {"before": found["next"]}
+
+
+def names_in(parts: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Returns the names by id of everyone whom this reader sees round the child. Pure."""
+    network = parts.get("network", {})
+    whose = network.get("child-file", {})
+    names = {whose.get("child", ""): _name(whose)}
+    for one in network.get("child-network", {}).get("members", ()):
+        names[one["person"]] = _name(one)
+        if one.get("organisation"):
+            names[one["organisation"]] = one.get("organisation_name") or ""
+    return {id_: name for id_, name in names.items() if id_ and name}
+
+
+def _name(one: Json) -> str:
+    return " ".join(filter(None, (one.get("given_name"), one.get("family_name"))))
+
+
+def received(lines: Sequence[Json]) -> list[Json]:
+    """Returns who saw what of the child or was sent it: by person and ground, from when to when and how often. Pure."""
+    found: dict[tuple[Any, ...], Json] = {}
+    for line in lines:
+        if line["outcome"] != "permitted":
+            continue
+        who = tuple(line.get(name) for name in ("actor", "role", "organisation", "basis", "consent"))
+        at = line["occurred_at"]
+        one = found.setdefault(who, {"categories": set(), "purposes": set(), "first_at": at, "last_at": at, "times": 0})
+        one["categories"].add(line["category"])
+        one["purposes"].add(line["purpose"])
+        one["first_at"], one["last_at"] = min(one["first_at"], at), max(one["last_at"], at)
+        one["times"] += 1
+    told = []
+    for (actor, role, organisation, basis, consent), one in found.items():
+        by = {"actor": actor, "role": role, "organisation": organisation, "basis": basis, "consent": consent}
+        lists = {name: sorted(one[name]) for name in ("categories", "purposes")}
+        told.append({**{name: value for name, value in by.items() if value is not None}, **one, **lists})
+    return sorted(told, key=lambda one: (one["last_at"], one["actor"]), reverse=True)
+
+
+def whole(gathered: Gatherer, school: str, child: str, reader: str, at: str) -> Json:
+    """Returns the file as JSON. Pure."""
+    lines = gathered.parts.get("audit", {}).get("who-looked", {}).get("lines", ())
+    return {
+        "format": FORMAT,
+        "school": school,
+        "child": child,
+        "made_for": reader,
+        "made_at": at,
+        "received": received(lines),
+        "not_for_this_reader": gathered.refused,
+        "parts": gathered.parts,
+    }

@@ -1,0 +1,136 @@
+"""A child's file from answers as services give them: whole or none, readable, and nothing in it becomes a tag."""
+
+from __future__ import annotations
+
+import json
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.childfile.gather import Gatherer, received, whole
+from deploy.childfile.page import page
+from deploy.samen.child_file import DATA, write
+from shared.errors import Problem, ProblemType
+from tests.audit.test_pack_forms import NASTY, read
+
+CHILD, MUM, CARER, CARE = (f"00000000-0000-4000-8000-00000000000{n}" for n in range(1, 5))
+GOAL, PLAN, AFTER = (f"00000000-0000-4000-8000-00000000010{n}" for n in range(3))
+
+
+def line(idx: int, **more: object) -> dict[str, Any]:
+    base = {"idx": idx, "actor": CARER, "role": "care_professional", "organisation": CARE, "outcome": "permitted"}
+    base |= {"category": "goals", "purpose": "guidance", "basis": "consent", "consent": GOAL}
+    return {**base, "occurred_at": f"2026-11-0{idx % 9 + 1}T09:00:00Z", **more}
+
+
+class Services:
+    """Answers like the services do, and notes what was asked."""
+
+    def __init__(self, forbidden: tuple[str, ...] = (), broken: str = "") -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self._forbidden, self._broken = forbidden, broken
+
+    async def ask(self, service: str, query: str, body: dict[str, Any]) -> dict[str, Any]:
+        name = f"{service}.{query}"
+        self.asked.append((name, body))
+        if name in self._forbidden:
+            raise Problem(ProblemType.FORBIDDEN, "no")
+        if name == self._broken:
+            raise Problem(ProblemType.UNAVAILABLE, "later")
+        return self._answer(name, body)
+
+    def _answer(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        member: dict[str, Any] = {
+            "person": CARER,
+            "given_name": "Cor",
+            "family_name": "Zorg",
+            "role": "care_professional",
+        }
+        member |= {"organisation": CARE, "organisation_name": "Zorg Samen", "version": 3}
+        more = body.get("before") is None
+        answers: dict[str, dict[str, Any]] = {
+            "network.child-file": {"child": CHILD, "given_name": "Kim", "family_name": "Voorbeeld"},
+            "network.child-network": {"members": [member]},
+            "goals.goals-of-child": {"goals": [{"id": GOAL}], "next": None if "after" in body else AFTER},
+            "goals.goal": {"goal": {"statement": NASTY, "target_on": "2026-12-01", "content_hash": "ab" * 32}},
+            "goals.plans-of-child": {"plans": [{"id": PLAN}]},
+            "goals.plan": {"plan": {"id": PLAN}, "text": {"number": body.get("number", 3), "outlook": "verder"}},
+            "goals.agreements": {"answers": []},
+            "notifications.inbox": {"notices": [{"about": CHILD, "words": "hier"}, {"about": MUM, "words": "elders"}]},
+            "audit.story": {"sentences": [{"sentence": f"De leraar keek ({body.get('language')})."}]},
+            "audit.who-looked": {"lines": [line(1), line(3)] if more else [line(2, outcome="denied")]},
+        }
+        paged = {"next": 7 if more else None} if name in {"audit.story", "audit.who-looked"} else {}
+        return answers.get(name, {}) | paged
+
+
+async def made(services: Services) -> dict[str, Any]:
+    gathered = Gatherer(services.ask, CHILD)
+    await gathered.run()
+    return whole(gathered, "de-eik", CHILD, MUM, "2026-11-29T10:00:00+00:00")
+
+
+async def test_every_page_of_every_service_is_asked_and_kept() -> None:
+    services = Services()
+    file = await made(services)
+    assert services.asked[0] == ("network.child-file", {"child": CHILD}), "first whether it may be taken along"
+    names = [name for name, _ in services.asked]
+    assert {name.partition(".")[0] for name in names} == {"network", "goals", "notifications", "audit"}
+    assert [body for name, body in services.asked if name == "goals.goals-of-child"][1]["after"] == AFTER
+    assert len(file["parts"]["goals"]["goals"]) == 2
+    (plan,) = file["parts"]["goals"]["plans"]
+    assert [one["number"] for one in plan["older"]] == [1, 2]
+    assert len(file["parts"]["audit"]["who-looked"]["lines"]) == 3
+    assert [one["words"] for one in file["parts"]["notifications"]["inbox"]] == ["hier"], "only about this child"
+    assert file["not_for_this_reader"] == []
+
+
+async def test_what_the_reader_may_not_see_is_named_and_a_service_that_is_away_makes_no_file() -> None:
+    file = await made(Services(forbidden=("network.ecogram", "goals.goals-of-child")))
+    assert file["not_for_this_reader"] == ["network.ecogram", "goals.goals-of-child"]
+    assert "Wat hier niet in staat" in page(file, "nl")
+    with pytest.raises(Problem):
+        await made(Services(broken="goals.plan"))
+    with pytest.raises(Problem):
+        await made(Services(forbidden=("network.child-file",)))
+
+
+async def test_who_received_what_is_told_with_names_and_periods() -> None:
+    file = await made(Services())
+    (one,) = received([line(2), line(5, category="plan"), line(8, outcome="denied")])
+    assert (one["categories"], one["times"]) == (["goals", "plan"], 2)
+    assert (one["first_at"][:10], one["last_at"][:10]) == ("2026-11-03", "2026-11-06")
+    told = read(page(file, "nl")).text
+    for words in ("Cor Zorg, hulpverlener, Zorg Samen", "doelen", "begeleiding", "toestemming", "Kim Voorbeeld"):
+        assert words in told
+    assert "De leraar keek (nl)." in told
+    assert "The file of Kim Voorbeeld" in read(page(file, "en")).text
+    assert "De leraar keek (en)." in read(page(file, "en")).text
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+async def test_what_people_wrote_is_shown_and_never_becomes_a_tag(language: str) -> None:
+    found = read(page(await made(Services()), language))
+    assert NASTY in found.text
+    assert not {"script", "img", "link", "a", "form"} & set(found.tags)
+    assert "default-src 'none'" in str(found.attributes)
+    assert GOAL not in found.text, "ids and hashes tell a reader nothing; they are in the JSON"
+    assert "abab" not in found.text
+    assert "01-12-2026" in found.text
+
+
+async def test_the_package_is_for_its_owner_only_as_a_folder_and_as_a_zip(tmp_path: Path) -> None:
+    file = await made(Services())
+    write(file, tmp_path / "kim")
+    write(file, tmp_path / "kim.zip")
+    names = [DATA, "child-file.en.html", "child-file.nl.html"]
+    assert sorted(one.name for one in (tmp_path / "kim").iterdir()) == sorted(names)
+    assert json.loads((tmp_path / "kim" / DATA).read_text()) == file
+    for path in (tmp_path / "kim", tmp_path / "kim.zip", tmp_path / "kim" / DATA):
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077
+    with zipfile.ZipFile(tmp_path / "kim.zip") as zipped:
+        assert sorted(zipped.namelist()) == sorted(names)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["kim", "kim.zip"], "nothing half-written is left"
