@@ -114,7 +114,7 @@ def row(idx: int, entry: Mapping[str, Any]) -> bytes:
     """Returns the table's line of an entry."""
     columns = _columns(tuple(entry))
     if columns is not None:
-        texts = [value if type(value) is str else harmless(value) for value in entry.values()]
+        texts = [value if type(value) is str else _told(value) for value in entry.values()]
         line = f"{idx},{','.join(columns((*texts, '')))},\r\n"
         if not DELICATE(line, 0, len(line) - 2) and line.count(",") == len(COLUMNS):
             return line.encode()
@@ -133,6 +133,10 @@ def _columns(names: tuple[str, ...]) -> Callable[[Sequence[str]], tuple[str, ...
         *(places.get(name, len(names)) for name in COLUMNS[1:])
     )
     return picked
+
+
+def _told(value: object) -> str:
+    return "true" if value is True else "false" if value is False else str(value)
 
 
 def harmless(value: object) -> str:

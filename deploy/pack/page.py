@@ -52,9 +52,9 @@ def page(made: Manifest, tally: Tally, findings: Collection[Json], language: str
         *(
             f"<section>{_counts(say(name), counter, language, say)}</section>"
             for name, counter in (
-                ("kinds", tally.categories),
-                ("purposes", tally.purposes),
-                ("grounds", tally.grounds),
+                ("kinds", tally.by("category")),
+                ("purposes", tally.by("purpose")),
+                ("grounds", tally.by("basis")),
                 ("why", tally.why_refused),
             )
         ),
@@ -110,15 +110,16 @@ def _pictures(tally: Tally, language: str, say: Callable[[str], str]) -> list[st
     weeks = tally.weeks()
     if not weeks:
         return []
+    looks, refusals = tally.looks, tally.refused
     by_role: Counter[str] = Counter()
-    for (_, role), count in tally.looks.items():
+    for (_, role), count in looks.items():
         by_role[role] += count
     order = sorted(by_role, key=lambda role: (-by_role[role], role))
     shown, rest = order[: len(COLOURS) - 1], order[len(COLOURS) - 1 :]
-    series = [(escape(label(role, language)), {w: tally.looks[w, role] for w in weeks}) for role in shown]
+    series = [(escape(label(role, language)), {w: looks[w, role] for w in weeks}) for role in shown]
     if rest:
-        series.append((say("others"), {w: sum(tally.looks[w, role] for role in rest) for w in weeks}))
-    refused = [(say("refused"), {w: tally.refused[w] for w in weeks})]
+        series.append((say("others"), {w: sum(looks[w, role] for role in rest) for w in weeks}))
+    refused = [(say("refused"), {w: refusals[w] for w in weeks})]
     return [
         f"<h2>{say('by_week')}</h2>",
         _chart(say("by_week"), weeks, series, say),

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from shared.events.words import school_subject
 
 LOOKS = frozenset({"access.viewed", "notice.sent"})
 MOST_DISTINCT = 1_000_000
+_what = itemgetter("category", "purpose", "action")
 
 
 @dataclass(slots=True)
@@ -22,47 +24,82 @@ class Tally:
     lines: int = 0
     first_at: str = ""
     last_at: str = ""
-    looks: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By week (its Monday, UTC) and role."""
-    refused: Counter[str] = field(default_factory=Counter)
-    """By week."""
-    why_refused: Counter[str] = field(default_factory=Counter)
-    categories: Counter[str] = field(default_factory=Counter)
-    purposes: Counter[str] = field(default_factory=Counter)
-    grounds: Counter[str] = field(default_factory=Counter)
-    emergencies: int = 0
-    """Looks on emergency access."""
-    exports: int = 0
     people: set[str] = field(default_factory=set)
     """Who looked."""
     children: set[str] = field(default_factory=set)
     """Who was looked at."""
     findings: Counter[str] = field(default_factory=Counter)
+    _kinds: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    _refused: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def take(self, entry: Mapping[str, Any]) -> None:
-        """Counts a line."""
-        at = str(entry["occurred_at"])
+        """Counts a line; raises KeyError, TypeError when it is none."""
+        at = entry["occurred_at"]
+        day = at[:10]
         self.lines += 1
-        self.first_at = min(self.first_at or at, at)
         self.last_at = max(self.last_at, at)
+        if at < self.first_at or not self.first_at:
+            self.first_at = at
         if entry["outcome"] == "denied":
-            self.refused[_week(at[:10])] += 1
-            self.why_refused[str(entry.get("reason", ""))] += 1
-        elif _is_look(str(entry["type"])):
-            self._look(entry, _week(at[:10]))
+            self._refused[day, str(entry.get("reason", ""))] += 1
+        elif _is_look(entry["type"]):
+            kind = (
+                day,
+                entry.get("role") or entry["kind"],
+                *_what(entry),
+                entry.get("basis", ""),
+                bool(entry["emergency"]),
+            )
+            self._kinds[kind] += 1
+            if len(self.people) < MOST_DISTINCT:
+                self.people.add(entry["actor"])
+            if len(self.children) < MOST_DISTINCT and entry["about"] != _school(entry["school"]):
+                self.children.add(entry["about"])
 
-    def _look(self, entry: Mapping[str, Any], week: str) -> None:
-        role = str(entry.get("role") or entry["kind"])
-        self.looks[week, role] += 1
-        self.categories[str(entry["category"])] += 1
-        self.purposes[str(entry["purpose"])] += 1
-        self.grounds[str(entry.get("basis", ""))] += 1
-        self.emergencies += bool(entry["emergency"])
-        self.exports += entry["action"] == "export"
-        if len(self.people) < MOST_DISTINCT:
-            self.people.add(str(entry["actor"]))
-        if len(self.children) < MOST_DISTINCT and entry["about"] != _school(str(entry["school"])):
-            self.children.add(str(entry["about"]))
+    def _by(self, *places: int) -> Counter[tuple[Any, ...]]:
+        found: Counter[tuple[Any, ...]] = Counter()
+        for kind, count in self._kinds.items():
+            found[tuple(kind[place] for place in places)] += count
+        return found
+
+    @property
+    def looks(self) -> Counter[tuple[str, str]]:
+        """By week (its Monday, UTC) and role."""
+        found: Counter[tuple[str, str]] = Counter()
+        for (day, role), count in self._by(0, 1).items():
+            found[_week(day), str(role)] += count
+        return found
+
+    def by(self, what: str) -> Counter[str]:
+        """Returns looks by `category`, `purpose` or `basis`."""
+        place = ("category", "purpose", "action", "basis").index(what) + 2
+        return Counter({str(one): count for (one,), count in self._by(place).items()})
+
+    @property
+    def refused(self) -> Counter[str]:
+        """By week."""
+        found: Counter[str] = Counter()
+        for (day, _), count in self._refused.items():
+            found[_week(day)] += count
+        return found
+
+    @property
+    def why_refused(self) -> Counter[str]:
+        """By reason."""
+        found: Counter[str] = Counter()
+        for (_, reason), count in self._refused.items():
+            found[reason] += count
+        return found
+
+    @property
+    def emergencies(self) -> int:
+        """How often somebody looked on emergency access."""
+        return self._by(6)[(True,)]
+
+    @property
+    def exports(self) -> int:
+        """How often data were taken along."""
+        return self._by(4)[("export",)]
 
     def find(self, codes: Iterable[str]) -> None:
         """Counts findings."""
