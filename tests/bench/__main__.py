@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import machine
-from tests.bench.figures import access, commands, network, size, sustained, transport
+from tests.bench.figures import access, audit, commands, network, size, sustained, transport
 from tests.bench.harness import Report, Verdict
 from tests.bench.servers import BenchServers, running
 
@@ -31,6 +31,8 @@ FIGURES: dict[str, Figure] = {
     "projection": transport.projection,
     "withdrawal": access.withdrawal,
     "may": access.may,
+    "audit": audit.audit,
+    "verify": audit.verify,
     "memory": size.memory,
     "start": size.start,
     "network": network.network,
