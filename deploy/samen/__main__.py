@@ -19,6 +19,7 @@ from deploy.samen import (
     circle,
     emergency,
     expectations,
+    goal_words,
     goals,
     inbox,
     invitations,
@@ -65,6 +66,7 @@ child.app.command(name="export")(child_file.export)
 app.add_typer(child.app, name="child")
 app.add_typer(retention.app, name="retention")
 app.add_typer(inbox.app, name="inbox")
+goal_words.add_to(goals.app)
 app.add_typer(goals.app, name="goals")
 plan_answers.add_to(plans.app)
 app.add_typer(plans.app, name="plan")

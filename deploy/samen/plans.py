@@ -46,7 +46,7 @@ class Step(StrEnum):
 STEPS = {Step.CONSULT: "consult-plan", Step.ENFORCE: "put-plan-in-force", Step.CONTINUE: "continue-plan"}
 
 
-def _ask(directory: Dir, school: str, person: UUID, query: str, body: Json) -> Json:
+def ask_goals(directory: Dir, school: str, person: UUID, query: str, body: Json) -> Json:
     def ask(client: Client) -> Any:  # noqa: ANN401  an awaitable of JSON
         return client.query(school, "goals", query, body, client.actor(person, school))
 
@@ -63,7 +63,7 @@ def give_goals(directory: Dir, school: str, person: UUID, name: str, body: Json,
         Console(soft_wrap=True).print(f"{what}: {', '.join(value) if isinstance(value, list) else value}", markup=False)
 
 
-def _show(found: Json, json_: bool, *shown: Table | Iterable[str]) -> None:
+def show_goals(found: Json, json_: bool, *shown: Table | Iterable[str]) -> None:
     if json_:
         as_json(found)
         return
@@ -82,8 +82,8 @@ def list_plans(
     directory: Dir = None,
 ) -> None:
     """List the plans of a child, newest first."""
-    found = _ask(directory, school, person, "plans-of-child", {"about": about, "purpose": purpose})
-    _show(found, json_, plan_tables.listed(found))
+    found = ask_goals(directory, school, person, "plans-of-child", {"about": about, "purpose": purpose})
+    show_goals(found, json_, plan_tables.listed(found))
 
 
 @app.command()
@@ -97,14 +97,14 @@ def show(
     directory: Dir = None,
 ) -> None:
     """Show a plan: its text, how each goal and action stands, what was said of it, and what can be done next."""
-    found = _ask(directory, school, person, "plan", {"plan": plan, "number": number, "purpose": purpose})
-    _show(found, json_, plan_tables.text_of(found), plan_tables.said_of(found))
+    found = ask_goals(directory, school, person, "plan", {"plan": plan, "number": number, "purpose": purpose})
+    show_goals(found, json_, plan_tables.text_of(found), plan_tables.said_of(found))
 
 
 @app.command()
 def text(plan: PlanId, school: School, person: As, purpose: Why = Purpose.GUIDANCE, directory: Dir = None) -> None:
     """Print the newest text as `draft` and `revise` take it from a file."""
-    found = _ask(directory, school, person, "plan", {"plan": plan, "purpose": purpose})["text"]
+    found = ask_goals(directory, school, person, "plan", {"plan": plan, "purpose": purpose})["text"]
     goals = [one["item"] for one in found["items"] if one["kind"] == "goal"]
     actions = [{"action": one["item"], **one["text"]} for one in found["items"] if one["kind"] == "action"]
     as_json({"outlook": found["outlook"], "goals": goals, "actions": actions})
@@ -123,17 +123,17 @@ def changes(
 ) -> None:
     """Show what differs between two versions."""
     body = {"plan": plan, "before": before, "after": after, "purpose": purpose}
-    found = _ask(directory, school, person, "plan-changes", body)
-    _show(found, json_, plan_tables.changed(found))
+    found = ask_goals(directory, school, person, "plan-changes", body)
+    show_goals(found, json_, plan_tables.changed(found))
 
 
 @app.command()
 def verify(plan: PlanId, school: School, person: As, purpose: Why = Purpose.GUIDANCE, directory: Dir = None) -> None:
     """Check every agreement against the exact text that was agreed to; ends with 1 when one is broken."""
-    found = _ask(directory, school, person, "agreements", {"plan": plan, "purpose": purpose})
+    found = ask_goals(directory, school, person, "agreements", {"plan": plan, "purpose": purpose})
     numbers = sorted({one["number"] for one in found["answers"]})
     bodies = {number: {"plan": plan, "number": number, "purpose": purpose} for number in numbers}
-    texts = {number: _ask(directory, school, person, "plan", body)["text"] for number, body in bodies.items()}
+    texts = {number: ask_goals(directory, school, person, "plan", body)["text"] for number, body in bodies.items()}
     table, broken = plan_tables.checked(found, texts)
     Console(soft_wrap=True).print(table)
     if broken:
@@ -150,8 +150,8 @@ def deadlines(
     directory: Dir = None,
 ) -> None:
     """Show what must be done by when."""
-    found = _ask(directory, school, person, "deadlines", {"about": about, "purpose": purpose})
-    _show(found, json_, plan_tables.due(found))
+    found = ask_goals(directory, school, person, "deadlines", {"about": about, "purpose": purpose})
+    show_goals(found, json_, plan_tables.due(found))
 
 
 def _read(file: Path) -> Json:

@@ -61,7 +61,16 @@ from services.goals.planning import (
 )
 from services.goals.queries import GoalsOfChild, OneGoal, decide_goal, decide_goals
 from services.goals.reminding import REMIND
+from services.goals.revising import GoalHistory, ReviseGoal, decide_goal_history, decide_revise_goal
 from services.goals.scoring import CorrectScore, ScoreGoal, ScoreGoals, decide_correct, decide_score, decide_score_many
+from services.goals.templates import (
+    GoalTemplates,
+    OneTemplate,
+    PublishTemplate,
+    decide_publish,
+    decide_template,
+    decide_templates,
+)
 from shared.erasure import preview
 from shared.unit import Endpoint
 
@@ -81,6 +90,11 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("correct-score", CorrectScore, "read_score", decide_correct),
     Endpoint("goals-of-child", GoalsOfChild, "read_goals", decide_goals),
     Endpoint("goal", OneGoal, "read_goal", decide_goal),
+    Endpoint("revise-goal", ReviseGoal, "read_goal_to_revise", decide_revise_goal),
+    Endpoint("goal-history", GoalHistory, "read_goal_history", decide_goal_history),
+    Endpoint("publish-template", PublishTemplate, "read_template", decide_publish),
+    Endpoint("goal-templates", GoalTemplates, "read_templates", decide_templates),
+    Endpoint("goal-template", OneTemplate, "read_template", decide_template),
     preview("goals"),
     Endpoint("draft-plan", DraftPlan, "read_plan_subject", decide_draft),
     Endpoint("revise-plan", RevisePlan, "read_plan_state", decide_revise),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from services.goals.model import ASSESSED, HIGHEST, LOWEST, SCORED, Step, allowed_from, today
 from services.goals.store import GoalState
@@ -25,6 +25,14 @@ Version = Annotated[int, Field(ge=1, lt=2**31)]
 Place = Literal[Setting.HOME, Setting.SCHOOL, Setting.CARE]
 
 
+class FromTemplate(BaseModel):
+    """The version of a template that a goal starts from."""
+
+    model_config = Request.model_config
+    template: UUID
+    number: Version
+
+
 class ProposeGoal(Request):
     """A goal as someone proposes it. `about` is the child, or the school's own subject; `ladder` goes from -2 to +2."""
 
@@ -40,6 +48,7 @@ class ProposeGoal(Request):
     target_on: Day
     responsible: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=20)]
     weight: Annotated[int, Field(ge=0, le=10)] = 1
+    starts_from: FromTemplate | None = None
 
     @field_validator("settings", "responsible")
     @classmethod
@@ -92,8 +101,14 @@ def decide_propose(asked: Asked[ProposeGoal], seen: Snapshot) -> Change:
         raise Problem(
             ProblemType.INVALID, "target_on is past: give the day the goal should be reached by", field="target_on"
         )
+    start = body.starts_from
+    if start is not None and not seen.state["template"]:
+        detail = "there is no such version of a template here: see which there are, or leave starts_from out"
+        raise Problem(ProblemType.INVALID, detail, field="starts_from")
     goal = asked.ids.time_ordered(seen.now)
-    values = body.model_dump(exclude={"purpose"}) | {
+    values = body.model_dump(exclude={"purpose", "starts_from"}) | {
+        "template": start.template if start else None,
+        "template_number": start.number if start else None,
         "status": Status.PROPOSED,
         "proposed_by": asked.actor.id,
         "proposed_at": seen.now,
@@ -106,6 +121,8 @@ def decide_propose(asked: Asked[ProposeGoal], seen: Snapshot) -> Change:
         target_on=body.target_on,
         weight=body.weight,
         responsible=body.responsible,
+        template=start.template if start else None,
+        template_number=start.number if start else None,
     )
     return Change(
         permits=(permit,),
@@ -183,6 +200,7 @@ def _step_row(asked: Asked[M], seen: Snapshot, goal: GoalState, status: Status) 
         "status": status,
         "achievement": body.achievement if isinstance(body, CompleteGoal) else None,
         "reason": body.reason if isinstance(body, EndGoal | CompleteGoal) else None,
+        "changes": None,
         "taken_by": asked.actor.id,
         "taken_at": seen.now,
     }

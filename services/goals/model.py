@@ -70,6 +70,12 @@ STEPS = (ACCEPT, REJECT, ACTIVATE, HOLD, RESUME, COMPLETE, CANCEL, MARK_IN_ERROR
 SCORED = _UNDER_WAY | {Status.COMPLETED}
 """Statuses in which a goal takes scores and counts in the T-score: a late look at a finished goal counts too."""
 
+UNBEGUN = frozenset({Status.PROPOSED, Status.ACCEPTED})
+"""Statuses before any score: the ladder itself may still change."""
+
+OPEN = UNBEGUN | _UNDER_WAY
+"""Statuses in which a goal's words may change."""
+
 ASSESSED = SCORED
 """Statuses in which people may judge how a goal goes."""
 
@@ -78,7 +84,8 @@ def allowed_from(status: Status) -> tuple[str, ...]:
     """Returns the names of the commands that a goal in `status` allows, for the text of a refusal."""
     steps = [step.command for step in STEPS if status in step.sources]
     scoring = ["assess-goal", "score-goal", "score-goals"] if status in SCORED else []
-    return tuple(sorted(steps + scoring))
+    revising = ["revise-goal"] if status in OPEN else []
+    return tuple(sorted(steps + scoring + revising))
 
 
 # Who scores from where ------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def written(asked: Asked[Any], seen: Snapshot, deciders: Deciders, before: PlanT
     known = {item.id: item for text in (force, before) if text for item in text.items}
     agreed = {item.id: item for item in force.items} if force else {}
     goals = {UUID(raw["id"]): raw for raw in seen.state["goals"]}
-    items = [_goal(asked, goal, goals, known) for goal in body.goals]
+    items = [_goal(asked, goal, goals, (known, agreed)) for goal in body.goals]
     for action in body.actions:
         item = _action(asked, action, seen, deciders, known)
         old = agreed.get(item.id)
@@ -89,15 +89,17 @@ def written(asked: Asked[Any], seen: Snapshot, deciders: Deciders, before: PlanT
     return PlanText(before.number + 1 if before else 1, body.outlook, tuple(items), new_salt(asked.ids))
 
 
-def _goal(asked: Asked[Any], goal: UUID, goals: dict[UUID, Any], known: dict[UUID, Item]) -> Item:
-    """Returns the goal as it is worded now; a plan keeps the wording that was agreed to with it."""
-    if goal in known and known[goal].kind is Kind.GOAL:
-        return known[goal]
+def _goal(asked: Asked[Any], goal: UUID, goals: dict[UUID, Any], known: tuple[dict[UUID, Item], ...]) -> Item:
+    """Returns the goal as it is worded now: as it was before while nothing of it changed, or once it has ended."""
     raw = goals.get(goal)
+    before = [found for items in known if (found := items.get(goal)) is not None and found.kind is Kind.GOAL]
     if raw is None or raw["status"] not in PLANNED:
+        if before:
+            return before[0]
         raise invalid("not a goal of this child or school that is open: look it up, or propose it", "goals")
     text = {name: raw[name] for name in ("statement", "wording", "ladder", "target_on")}
-    return Item(goal, Kind.GOAL, new_salt(asked.ids), text)
+    same = next((one for one in before if dict(one.text) == text), None)
+    return same or Item(goal, Kind.GOAL, new_salt(asked.ids), text)
 
 
 def _action(

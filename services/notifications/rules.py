@@ -17,6 +17,12 @@ GOALS: Mapping[type[Fact], Rule] = {
     goals.GoalProposed: Rule(
         "goal_proposed", Category.GOALS, "Er is een doel voorgesteld.", "A goal has been proposed."
     ),
+    goals.GoalRevised: Rule(
+        "goal_revised",
+        Category.GOALS,
+        "Een doel is anders verwoord. Lees wat er veranderd is en waarom.",
+        "A goal has been reworded. Read what changed and why.",
+    ),
     goals.GoalAccepted: Rule("goal_accepted", Category.GOALS, "Een doel is aangenomen.", "A goal has been accepted."),
     goals.GoalRejected: Rule(
         "goal_rejected", Category.GOALS, "Een doel is niet aangenomen.", "A goal has been turned down."

@@ -76,6 +76,37 @@ class GoalProposed(_Goals):
     weight: int
     responsible: tuple[UUID, ...]
 
+    template: UUID | None = None
+    template_number: int | None = None
+    """The version of a template that it started from."""
+
+
+class GoalRevised(_Goals):
+    """Words of an open goal changed: `fields` names which, `version` is the goal's after it."""
+
+    NAME: ClassVar[str] = "goal.revised"
+    version: int
+    status: Status
+    fields: tuple[str, ...]
+
+
+class Owner(StrEnum):
+    """Whose a template is: a school's own, or the foundation's in all its schools."""
+
+    SCHOOL = "school"
+    FOUNDATION = "foundation"
+
+
+class TemplatePublished(_Goals):
+    """A version of a template for goals; `state` says whether it is offered. The envelope's `thing` is the template."""
+
+    NAME: ClassVar[str] = "template.published"
+    template: UUID
+    number: int
+    owner: Owner
+    domain: Domain
+    state: str
+
 
 class GoalMoved(_Goals):
     """Base of every step in a goal's life. `version` is the goal's after the step."""
@@ -166,6 +197,8 @@ class DivergenceSeen(_Goals):
 FACTS = by_type(
     (
         GoalProposed,
+        GoalRevised,
+        TemplatePublished,
         GoalAccepted,
         GoalRejected,
         GoalActivated,

@@ -36,7 +36,11 @@ KEPT = {
         "retention_version": "of the school",
         "erasure": "that it was done: reason, counts, and who asked and confirmed",
     },
-    "goals": {"plan_policy": "of the school"},
+    "goals": {
+        "plan_policy": "of the school",
+        "goal_template": "of the school",
+        "goal_template_text": "of the school: example words about no child",
+    },
     "notifications": {"witnessed": "sizes and hashes of the log"},
     "audit": {
         "log_head": "the log stays: about a pseudonym that nobody can resolve",

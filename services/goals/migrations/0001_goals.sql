@@ -20,6 +20,8 @@ CREATE TABLE goal (
     responsible uuid[] NOT NULL,
     proposed_by uuid NOT NULL,
     proposed_at timestamptz NOT NULL,
+    template uuid,
+    template_number int,
     CONSTRAINT goal_pk PRIMARY KEY (school, id)
 );
 COMMENT ON COLUMN goal.ladder IS 'What each level means in words, from -2 to +2';
@@ -34,6 +36,7 @@ CREATE TABLE goal_step (
     status text NOT NULL,
     achievement text,
     reason text,
+    changes jsonb,
     taken_by uuid NOT NULL,
     taken_at timestamptz NOT NULL,
     CONSTRAINT goal_step_pk PRIMARY KEY (school, id),
@@ -41,6 +44,7 @@ CREATE TABLE goal_step (
     CONSTRAINT goal_step_goal FOREIGN KEY (school, goal) REFERENCES goal (school, id)
 );
 COMMENT ON TABLE goal_step IS 'What a goal became at each version, who did it and why; the reason never leaves this service';
+COMMENT ON COLUMN goal_step.changes IS 'Of a revision: [{field, before, after}]; NULL of a step in the goal''s life';
 
 CREATE TABLE score (
     school text NOT NULL,

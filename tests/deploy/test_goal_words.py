@@ -1,0 +1,139 @@
+"""`samen goals history|revise|templates`: every command asks what the service takes, and the lines say what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pydantic_core
+import pytest
+from typer.testing import CliRunner
+
+from deploy.samen import goal_words, plans
+from deploy.samen.__main__ import app
+from services.goals.commands import ENDPOINTS
+from shared.actor import Actor
+from shared.events.words import ActorKind
+
+GOAL, PERSON, CHILD = (str(UUID(int=number, version=4)) for number in range(1, 4))
+BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+WHO = ("--school", "the-oak", "--as", PERSON)
+WORDS = {"domain": "motor", "title": "fietsen", "wording": "fietst [zelf]", "ladder": ["a", "b", "c", "d", "e"]}
+HISTORY: dict[str, Any] = {
+    "goal": GOAL,
+    "proposed": {
+        "by": PERSON,
+        "at": "2026-11-01T10:00:00Z",
+        "template": CHILD,
+        "template_number": 2,
+        "words": {"wording": "fietst", "ladder": ["a", "b"]},
+    },
+    "steps": [
+        {
+            "goal_version": 2,
+            "status": "proposed",
+            "achievement": None,
+            "reason": "te [moeilijk]",
+            "changes": [{"field": "wording", "before": "fietst", "after": "fietst met hulp"}],
+            "taken_by": PERSON,
+            "taken_at": "2026-11-02T10:00:00Z",
+        }
+    ],
+}
+ANSWERS: dict[str, Any] = {
+    "goal-history": HISTORY,
+    "goal-templates": {"templates": [{**WORDS, "template": GOAL, "number": 1, "owner": "school"}]},
+    "goal-template": {
+        "template": {"owner": "foundation", "state": "offered"},
+        "versions": [{**WORDS, "number": 1, "written_at": "2026-11-01T10:00:00Z"}],
+    },
+}
+NEW = ("--statement", "ik wil fietsen", "--setting", "home", "--target", "2027-01-01", "--responsible", PERSON)
+COMMANDS = {
+    "goal-history": (("history", GOAL, *WHO), 1),
+    "revise-goal": (("revise", GOAL, *WHO, "--version", "2", "--reason", "korter", "--weight", "2"), 1),
+    "goal-templates": (("templates", "list", *WHO, "--domain", "motor"), 1),
+    "goal-template": (("templates", "show", GOAL, *WHO), 1),
+    "propose-goal": (("templates", "propose", GOAL, CHILD, *WHO, *NEW), 2),
+}
+
+
+class FakeClient:
+    """Takes what is asked and gives what is laid ready."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, bytes, Actor]] = []
+
+    def actor(self, person: UUID, school: str, kind: ActorKind = ActorKind.PERSON) -> Actor:
+        return Actor(person, kind, school, "samen")
+
+    async def query(self, school: str, _service: str, name: str, body: dict[str, Any], actor: Actor) -> Any:  # noqa: ANN401
+        self.asked.append((school, name, pydantic_core.to_json(body), actor))
+        return ANSWERS[name]
+
+    async def command(
+        self, school: str, _service: str, name: str, body: dict[str, Any], actor: Actor, *, key: str | None = None
+    ) -> dict[str, Any]:
+        self.asked.append((school, name, pydantic_core.to_json(body), actor))
+        return {"template": GOAL, "number": 1, "key": key or ""}
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
+    made = FakeClient()
+
+    def do(_directory: object, work: Callable[[FakeClient], Awaitable[Any]]) -> Any:  # noqa: ANN401  as the real one
+        async def run() -> Any:  # noqa: ANN401  JSON
+            return await work(made)
+
+        return asyncio.run(run())
+
+    for module in (plans, goal_words):
+        monkeypatch.setattr(module, "do", do)
+    return made
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_asks_what_the_service_takes(name: str, client: FakeClient) -> None:
+    arguments, requests = COMMANDS[name]
+    found = CliRunner().invoke(app, ["goals", *arguments], catch_exceptions=False)
+    assert found.exit_code == 0, found.output
+    assert len(client.asked) == requests
+    assert client.asked[-1][1] == name
+    for _, asked, body, _ in client.asked:
+        assert BY_NAME[asked].body.model_validate_json(body)
+
+
+def test_a_history_reads_as_what_changed_and_why(client: FakeClient) -> None:
+    told = CliRunner().invoke(app, ["goals", *COMMANDS["goal-history"][0]]).output
+    for words in (
+        f"from template {CHILD} version 2",
+        "reworded",
+        "te [moeilijk]",
+        "fietst -> fietst met hulp",
+        "a | b",
+    ):
+        assert words in told
+    assert client.asked
+
+
+def test_the_foundations_template_goes_to_every_school_named_with_one_id(client: FakeClient, tmp_path: Path) -> None:
+    file = tmp_path / "t.json"
+    file.write_text(json.dumps(WORDS))
+    publish = ["goals", "templates", "publish", "--file", str(file), "--school", "the-oak"]
+    more = [*publish, "--school", "the-elm", "--foundation"]
+    assert CliRunner().invoke(app, more, catch_exceptions=False).exit_code == 0
+    bodies = [json.loads(body) for _, _, body, _ in client.asked]
+    assert all(BY_NAME["publish-template"].body.model_validate_json(body) for _, _, body, _ in client.asked)
+    assert [school for school, *_ in client.asked] == ["the-oak", "the-elm"]
+    assert len({body["template"] for body in bodies}) == 1
+    assert len({body["about"] for body in bodies}) == 2
+    assert {actor.kind for *_, actor in client.asked} == {ActorKind.OPERATOR}
+    assert CliRunner().invoke(app, publish).exit_code == 2
+    assert CliRunner().invoke(app, [*publish, "--as", PERSON], catch_exceptions=False).exit_code == 0
+    file.write_text("{}")
+    assert CliRunner().invoke(app, [*publish, "--as", PERSON]).exit_code == 2
