@@ -33,6 +33,7 @@ from deploy.samen import (
     restriction,
     retention,
     roster,
+    school_calendar,
 )
 from deploy.samen.demo import demo
 from deploy.samen.mail import mail
@@ -70,6 +71,7 @@ goal_words.add_to(goals.app)
 app.add_typer(goals.app, name="goals")
 plan_answers.add_to(plans.app)
 app.add_typer(plans.app, name="plan")
+app.add_typer(school_calendar.app, name="calendar")
 audit_questions.add_to(audit.app)
 audit.app.add_typer(restriction.app, name="restriction")
 app.add_typer(audit.app, name="audit")

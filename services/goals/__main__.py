@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from services.goals.commands import ENDPOINTS
 from services.goals.reactions import LANES
+from services.goals.recounting import recount
 from services.goals.reminding import remind, take_back
 from shared.service import Service, run
 
 if __name__ == "__main__":
-    run(Service(name="goals", endpoints=ENDPOINTS, lanes=LANES, tasks=(remind,), taken_back=take_back))
+    run(Service(name="goals", endpoints=ENDPOINTS, lanes=LANES, tasks=(remind, recount), taken_back=take_back))

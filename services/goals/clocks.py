@@ -1,7 +1,7 @@
 """By which day something must be done about a plan, and the rows that set and stop those clocks. Pure.
 
 Days are Europe/Amsterdam's. A first plan is due six weeks after enrolment, an evaluation once in every school year
-(Wet op de expertisecentra, article 41a).
+(Wet op de expertisecentra, article 41a). Years and holidays are the school's own: calendar.py.
 """
 
 from __future__ import annotations
@@ -13,22 +13,19 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
+from services.goals.calendar import NONE_SET, SchoolCalendar
 from services.goals.plan import Kind, PlanText
 from shared.events.plans import Deadline, DeadlineDueSoon, DeadlineOverdue
 from shared.unit import Row
 
+DAY = timedelta(days=1)
 FIRST_PLAN_WITHIN = timedelta(weeks=6)
-SCHOOL_YEAR_ENDS = (7, 31)
-"""Month and day of a school year's last day."""
-TOO_SOON = timedelta(weeks=12)
-"""A plan that came into force so shortly before a school year's end is evaluated in the next one."""
 LEAD: Mapping[Deadline, timedelta] = {
     Deadline.FIRST_PLAN: timedelta(weeks=2),
     Deadline.EVALUATION: timedelta(weeks=4),
     Deadline.ACTION: timedelta(weeks=1),
 }
-"""So long before its day something is due soon."""
-DAY = timedelta(days=1)
+"""So long before its day something is due soon, holidays not counted."""
 
 
 class Told(StrEnum):
@@ -71,21 +68,16 @@ class Clock:
         )
 
 
-def school_year_end(day: date) -> date:
-    """Returns the last day of the school year that `day` falls in."""
-    end = date(day.year, *SCHOOL_YEAR_ENDS)
-    return end if day <= end else date(day.year + 1, *SCHOOL_YEAR_ENDS)
+def recounted(clock: Clock, calendar: SchoolCalendar, year: int | None) -> Clock:
+    """Returns a clock by a calendar that was set since; what was told of it already is told no more.
 
-
-def evaluation_due(in_force_on: date) -> date:
-    """Returns by when a plan that came into force is first evaluated."""
-    end = school_year_end(in_force_on)
-    return end if end - in_force_on >= TOO_SOON else school_year_end(end + DAY)
-
-
-def evaluation_due_again(day: date) -> date:
-    """Returns by when a plan that goes on after an evaluation is evaluated again: in the next school year."""
-    return school_year_end(school_year_end(day) + DAY)
+    `year` is the school year of an evaluation, by the year in which it ends.
+    """
+    due_on = clock.due_on if year is None else calendar.end(year)
+    if clock.next_on is None:
+        return clock
+    next_on = calendar.soon(due_on, LEAD[clock.deadline]) if clock.told is Told.NOTHING else due_on + DAY
+    return replace(clock, due_on=due_on, next_on=next_on)
 
 
 def steps(clock: Clock, today: date) -> Iterable[tuple[type[DeadlineDueSoon | DeadlineOverdue], Clock]]:
@@ -114,17 +106,19 @@ class Clocks:
     about: UUID
     plan: UUID
     known: Mapping[UUID, Clock]
+    calendar: SchoolCalendar = NONE_SET
 
     @classmethod
-    def read(cls, about: UUID, plan: UUID, raw: Iterable[Mapping[str, Any]]) -> Clocks:
-        """Returns what the SQL function `plan_clocks` gave."""
-        return cls(about, plan, {clock.id: clock for clock in map(Clock.read, raw)})
+    def read(cls, about: UUID, plan: UUID, state: Mapping[str, Any]) -> Clocks:
+        """Returns what the reader `read_plan_with_clocks` gave."""
+        known = {clock.id: clock for clock in map(Clock.read, state["clocks"])}
+        return cls(about, plan, known, SchoolCalendar.read(state["calendar"]))
 
     def at_force(self, text: PlanText, ended: frozenset[UUID], today: date, *, first: bool) -> list[Row]:
         """Returns what changes when a text comes into force: its actions' days, and no first plan is waited for."""
         rows = [self._stop(first_plan_clock(self.about))]
         if first:
-            rows.append(self._set(Deadline.EVALUATION, None, evaluation_due(today), ()))
+            rows.append(self._evaluation(self.calendar.first_evaluation(today)))
         actions = {item.id: item for item in text.items if item.kind is Kind.ACTION and item.id not in ended}
         rows += [
             self._set(Deadline.ACTION, id_, date.fromisoformat(item.text["until"]), tuple(map(UUID, item.text["who"])))
@@ -139,7 +133,7 @@ class Clocks:
 
     def at_continuation(self, today: date) -> list[Row]:
         """Returns what changes when the plan goes on after an evaluation."""
-        return self._only(self._set(Deadline.EVALUATION, None, evaluation_due_again(today), ()))
+        return self._only(self._evaluation(self.calendar.year_of(today) + 1))
 
     def at_end_of(self, action: UUID) -> list[Row]:
         """Returns what changes when an action has ended."""
@@ -155,11 +149,28 @@ class Clocks:
     def _id(self, deadline: Deadline, action: UUID | None) -> UUID:
         return uuid5(self.plan, f"{deadline.value}:{action or ''}")
 
-    def _set(self, deadline: Deadline, action: UUID | None, due_on: date, concerns: tuple[UUID, ...]) -> Row | None:
+    def _evaluation(self, year: int) -> Row | None:
+        return self._set(Deadline.EVALUATION, None, self.calendar.end(year), (), year)
+
+    def _set(
+        self,
+        deadline: Deadline,
+        action: UUID | None,
+        due_on: date,
+        concerns: tuple[UUID, ...],
+        year: int | None = None,
+    ) -> Row | None:
         """Returns the row of a clock that runs to this day; one that does already goes on as it was told."""
         id_ = self._id(deadline, action)
         found = self.known.get(id_)
-        moving = {"due_on": due_on, "next_on": due_on - LEAD[deadline], "told": Told.NOTHING, "concerns": concerns}
+        moving = {
+            "due_on": due_on,
+            "next_on": self.calendar.soon(due_on, LEAD[deadline]),
+            "told": Told.NOTHING,
+            "concerns": concerns,
+            "school_year": year,
+            "counted": self.calendar.version,
+        }
         if found is None:
             values = {"about": self.about, "deadline": deadline, "plan": self.plan, "action": action}
             return Row("plan_clock", id_, 0, values | moving)

@@ -62,6 +62,7 @@ from services.goals.planning import (
 from services.goals.queries import GoalsOfChild, OneGoal, decide_goal, decide_goals
 from services.goals.reminding import REMIND
 from services.goals.revising import GoalHistory, ReviseGoal, decide_goal_history, decide_revise_goal
+from services.goals.school_years import SchoolYears, SetSchoolYear, decide_set_year, decide_years
 from services.goals.scoring import CorrectScore, ScoreGoal, ScoreGoals, decide_correct, decide_score, decide_score_many
 from services.goals.templates import (
     GoalTemplates,
@@ -115,5 +116,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("plan-changes", PlanChanges, "read_plan_versions", decide_changes),
     Endpoint("deadlines", Deadlines, "read_deadlines", decide_deadlines),
     REMIND,
+    Endpoint("set-school-year", SetSchoolYear, "read_calendar", decide_set_year),
+    Endpoint("school-years", SchoolYears, "read_calendar", decide_years),
     Endpoint("agreements", Agreements, "read_agreements", decide_agreements),
 )

@@ -195,7 +195,7 @@ def decide_finish(asked: Asked[FinishAction], seen: Snapshot) -> Change:
 
 
 def _clocks(plan: PlanState, seen: Snapshot) -> Clocks:
-    return Clocks.read(plan.about, plan.id, seen.state["clocks"])
+    return Clocks.read(plan.about, plan.id, seen.state)
 
 
 def _not_to_come(day: date | None, seen: Snapshot, field: str) -> None:

@@ -154,7 +154,7 @@ def decide_enforce(asked: Asked[MovePlan], seen: Snapshot) -> Change:
         raise not_now(plan.status, missing)
     if (other := seen.state["other"]) is not None:
         raise not_now(plan.status, "another plan is in force: evaluate and close that one first", other=other)
-    rule, clocks = plan.deciders.rule, Clocks.read(plan.about, plan.id, seen.state["clocks"])
+    rule, clocks = plan.deciders.rule, Clocks.read(plan.about, plan.id, seen.state)
     ended = frozenset(map(UUID, seen.state["ended"]))
     fact = PlanEnforced(
         plan=plan.id,
@@ -199,7 +199,7 @@ def decide_close(asked: Asked[ClosePlan], seen: Snapshot) -> Change:
     rows = [
         plan.row(status=PlanStatus.CLOSED),
         plan.step(asked, seen, PlanStatus.CLOSED, asked.body.reason),
-        *Clocks.read(plan.about, plan.id, seen.state["clocks"]).at_close(),
+        *Clocks.read(plan.about, plan.id, seen.state).at_close(),
     ]
     return moved(permit, plan, (fact,), rows, PlanStatus.CLOSED)
 

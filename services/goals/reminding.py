@@ -40,7 +40,8 @@ INSERT INTO plan_clock (school, id, version, about, deadline, due_on, next_on, t
 SELECT $1, $2, 1, $3, 'first_plan', $4, $5, 'nothing', '{}'
  WHERE NOT EXISTS (SELECT FROM plan p WHERE p.school = $1 AND p.about = $3 AND p.status IN ('in_force', 'evaluated'))
 ON CONFLICT ON CONSTRAINT plan_clock_pk DO UPDATE
-   SET version = plan_clock.version + 1, due_on = excluded.due_on, next_on = excluded.next_on, told = 'nothing'
+   SET version = plan_clock.version + 1, due_on = excluded.due_on, next_on = excluded.next_on, told = 'nothing',
+       counted = 0
  WHERE plan_clock.next_on IS NULL AND plan_clock.told = 'nothing'
 """
 LEFT = """

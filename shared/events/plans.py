@@ -226,6 +226,17 @@ class DeadlineOverdue(_Deadline):
     NAME: ClassVar[str] = "deadline.overdue"
 
 
+class SchoolYearSet(Fact):
+    """The school set a year's days, with so many holidays. `version` is the calendar's, `thing` the school."""
+
+    PRODUCER: ClassVar[str] = "goals"
+    NAME: ClassVar[str] = "school-year.set"
+    version: int
+    starts_on: date
+    ends_on: date
+    holidays: int
+
+
 FACTS: tuple[type[Fact], ...] = (
     PlanDrafted,
     PlanRevised,
@@ -244,5 +255,6 @@ FACTS: tuple[type[Fact], ...] = (
     ActionFinished,
     DeadlineDueSoon,
     DeadlineOverdue,
+    SchoolYearSet,
 )
 """Every fact about plans."""

@@ -52,6 +52,18 @@ ANSWERS: dict[str, Any] = {
         "versions": [{**WORDS, "number": 1, "written_at": "2026-11-01T10:00:00Z"}],
     },
 }
+ANSWERS["school-years"] = {
+    "version": 2,
+    "years": {
+        "2027": {
+            "starts_on": "2026-08-24",
+            "ends_on": "2027-07-09",
+            "holidays": [{"name": "[herfst]", "first_on": "2026-10-17", "last_on": "2026-10-25"}],
+            "set_by": PERSON,
+            "set_at": "2026-08-01T10:00:00Z",
+        }
+    },
+}
 NEW = ("--statement", "ik wil fietsen", "--setting", "home", "--target", "2027-01-01", "--responsible", PERSON)
 COMMANDS = {
     "goal-history": (("history", GOAL, *WHO), 1),
@@ -106,6 +118,18 @@ def test_each_command_asks_what_the_service_takes(name: str, client: FakeClient)
     assert client.asked[-1][1] == name
     for _, asked, body, _ in client.asked:
         assert BY_NAME[asked].body.model_validate_json(body)
+
+
+def test_a_calendar_is_set_and_shown(client: FakeClient) -> None:
+    shown = CliRunner().invoke(app, ["calendar", "show", *WHO], catch_exceptions=False).output
+    for words in ("version 2", "2026-08-24 to 2027-07-09", "[herfst]"):
+        assert words in shown
+    days = ("--first", "2026-08-24", "--last", "2027-07-09", "--version", "2")
+    setting = ["calendar", "set", *WHO, *days, "--holiday", "herfst=2026-10-17/2026-10-25"]
+    assert CliRunner().invoke(app, setting, catch_exceptions=False).exit_code == 0
+    for _, asked, body, _ in client.asked:
+        assert BY_NAME[asked].body.model_validate_json(body)
+    assert CliRunner().invoke(app, [*setting[:-1], "herfst"]).exit_code == 2
 
 
 def test_a_history_reads_as_what_changed_and_why(client: FakeClient) -> None:

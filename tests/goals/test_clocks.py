@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from services.goals.clocks import Clock, Told, evaluation_due, evaluation_due_again, school_year_end, steps
+from services.goals.calendar import NONE_SET, SchoolCalendar
+from services.goals.clocks import Clock, Told, recounted, steps
 from services.goals.model import today
 from services.goals.reactions import on_network
+from services.goals.recounting import recount_school
 from services.goals.reminding import remind_school, take_back
 from shared.db import Database
 from shared.errors import ProblemType
@@ -32,8 +35,9 @@ from tests.support.fixtures import DatabaseFactory
 class Calendar:
     """Moves a school's days, lets two processes remind, and reads what was told."""
 
-    def __init__(self, table: Table, again: Unit, owner_dsn: str) -> None:
-        self.table, self.units, self.owner_dsn = table, (table.desk.unit, again), owner_dsn
+    def __init__(self, table: Table, again: Database, owner_dsn: str) -> None:
+        self.table, self.dbs, self.owner_dsn = table, (table.desk.db, again), owner_dsn
+        self.units = table.desk.unit, Unit("goals", again, table.desk.ids)
         self.start = today(datetime.now(UTC))
         self.seq = 0
 
@@ -70,7 +74,7 @@ class Calendar:
 async def calendar(desk: Desk, database: DatabaseFactory) -> AsyncIterator[Calendar]:
     made = await database("goals")
     db = await Database.connect(made.dsn, 2)
-    yield Calendar(await Table(desk).sit(), Unit("goals", db, desk.ids), made.owner_dsn)
+    yield Calendar(await Table(desk).sit(), db, made.owner_dsn)
     await db.close()
 
 
@@ -110,7 +114,7 @@ async def test_a_plan_in_force_stops_the_first_clock_and_starts_that_of_its_eval
         ("evaluation", None),
     }
     due = {one["deadline"]: one["due_on"] for one in found}
-    assert due["evaluation"] == str(evaluation_due(calendar.start))
+    assert due["evaluation"] == str(NONE_SET.end(NONE_SET.first_evaluation(calendar.start)))
     await calendar.day(14)
     await calendar.remind()
     assert await calendar.told() == [("action", "due-soon")]
@@ -160,12 +164,12 @@ async def test_evaluating_stops_the_clock_and_going_on_starts_it_for_the_next_sc
         found = (await table.ask(table.dad, "deadlines", about=table.child))["deadlines"]
         return [one["due_on"] for one in found if one["deadline"] == "evaluation"]
 
-    first = evaluation_due(calendar.start)
+    first = NONE_SET.end(NONE_SET.first_evaluation(calendar.start))
     assert await due() == [str(first)]
     await table.evaluated(plan)
     assert await due() == []
     await table.ask(table.coordinator, "continue-plan", plan=plan["plan"], number=1)
-    assert await due() == [str(evaluation_due_again(calendar.start))]
+    assert await due() == [str(NONE_SET.end(NONE_SET.year_of(calendar.start) + 1))]
     await table.evaluated(plan)
     await table.ask(table.coordinator, "close-plan", plan=plan["plan"], number=1, reason="on to another school")
     assert (await table.ask(table.dad, "deadlines", about=table.child))["deadlines"] == []
@@ -250,15 +254,115 @@ async def test_only_the_service_itself_reminds(calendar: Calendar) -> None:
     ],
 )
 def test_a_school_year_ends_on_the_last_of_july(day: date, end: date) -> None:
-    assert school_year_end(day) == end
+    assert NONE_SET.end(NONE_SET.year_of(day)) == end
 
 
-def test_an_evaluation_is_due_in_each_school_year_and_never_at_once() -> None:
-    assert evaluation_due(date(2026, 10, 1)) == date(2027, 7, 31)
-    assert evaluation_due(date(2027, 5, 8)) == date(2027, 7, 31)
-    assert evaluation_due(date(2027, 5, 9)) == date(2028, 7, 31)
-    assert evaluation_due_again(date(2026, 10, 1)) == date(2028, 7, 31)
-    assert evaluation_due_again(date(2027, 7, 31)) == date(2028, 7, 31)
+@pytest.mark.parametrize(
+    ("in_force_on", "year"), [(date(2026, 10, 1), 2027), (date(2027, 5, 8), 2027), (date(2027, 5, 9), 2028)]
+)
+def test_an_evaluation_is_due_in_each_school_year_and_never_at_once(in_force_on: date, year: int) -> None:
+    assert NONE_SET.first_evaluation(in_force_on) == year
+
+
+AUTUMN = (date(2026, 10, 17), date(2026, 10, 25))
+SET = SchoolCalendar(3, {2027: date(2027, 7, 9)}, (AUTUMN,))
+
+
+def test_a_warning_comes_so_many_school_days_before_and_never_in_a_holiday() -> None:
+    assert SET.soon(date(2026, 10, 10), timedelta(weeks=1)) == date(2026, 10, 3)
+    assert SET.soon(date(2026, 10, 28), timedelta(weeks=1)) == date(2026, 10, 12)
+    assert SET.soon(date(2026, 11, 1), timedelta(weeks=1)) == date(2026, 10, 16)
+    assert SET.soon(date(2026, 10, 20), timedelta(0)) == date(2026, 10, 16)
+
+
+def test_a_year_ends_as_the_school_says_and_its_last_days_belong_to_the_next() -> None:
+    assert (SET.year_of(date(2027, 7, 9)), SET.year_of(date(2027, 7, 10))) == (2027, 2028)
+    assert SET.end(2028) == date(2028, 7, 31)
+
+
+def test_what_was_told_is_not_told_again_by_another_calendar() -> None:
+    clock = Clock(
+        UUID(int=1),
+        1,
+        UUID(int=2),
+        Deadline.EVALUATION,
+        None,
+        None,
+        date(2027, 7, 31),
+        date(2027, 7, 3),
+        Told.NOTHING,
+        (),
+    )
+    moved = recounted(clock, SET, 2027)
+    assert (moved.due_on, moved.next_on) == (date(2027, 7, 9), date(2027, 6, 11))
+    told = recounted(replace(clock, told=Told.DUE_SOON, next_on=date(2027, 8, 1)), SET, 2027)
+    assert (told.told, told.next_on) == (Told.DUE_SOON, date(2027, 7, 10))
+    over = replace(clock, told=Told.OVERDUE, next_on=None)
+    assert recounted(over, SET, 2027) == over
+
+
+async def test_a_schools_calendar_moves_running_clocks_and_each_is_still_told_once(calendar: Calendar) -> None:
+    table = calendar.table
+    await calendar.enrol()
+    plan = await table.in_force(table.action(until=table.day(60)))
+    due = calendar.start + timedelta(days=60)
+    holiday = {"name": "vakantie", "first_on": str(due - timedelta(days=9)), "last_on": str(due - timedelta(days=3))}
+    end = due + timedelta(days=100)
+    year = {"starts_on": str(calendar.start - timedelta(days=30)), "ends_on": str(end), "holidays": [holiday]}
+    await table.ask(table.lead, "set-school-year", about=table.school, version=0, **year)
+    await calendar.day(54)
+    assert await calendar.remind() == 0  # nothing is told by days that are out of date
+    processes = [recount_school(db, table.desk.school) for db in calendar.dbs]
+    assert sum(await asyncio.gather(*processes)) == 3  # that of the first plan too, though it stands still
+    assert await calendar.remind() == 1
+    assert await calendar.told() == [("action", "due-soon")]
+    found = (await table.ask(table.dad, "deadlines", about=table.child))["deadlines"]
+    assert {one["deadline"]: one["due_on"] for one in found}["action"] == str(due)
+    later = {**year, "holidays": []}
+    await table.ask(table.lead, "set-school-year", about=table.school, version=1, **later)
+    assert await recount_school(calendar.dbs[0], table.desk.school) == 3
+    assert await calendar.remind() == 0
+    await calendar.day(61)
+    assert await calendar.remind() == 1
+    assert await calendar.told() == [("action", "due-soon"), ("action", "overdue")]
+    await table.ask(table.mum, "finish-action", plan=plan["plan"], number=1, action=found[0]["action"], outcome="done")
+
+
+async def test_an_evaluation_is_due_at_the_end_of_the_year_that_the_school_set(calendar: Calendar) -> None:
+    table, start = calendar.table, calendar.start
+    end = start + timedelta(days=120)
+    year = {"starts_on": str(start - timedelta(days=200)), "ends_on": str(end)}
+    await table.ask(table.lead, "set-school-year", about=table.school, version=0, **year)
+    await table.in_force(table.action())
+    found = (await table.ask(table.dad, "deadlines", about=table.child))["deadlines"]
+    assert {one["deadline"]: one["due_on"] for one in found}["evaluation"] == str(end)
+    sooner = {**year, "ends_on": str(end - timedelta(days=5))}
+    if end.year == (end - timedelta(days=5)).year:
+        await table.ask(table.lead, "set-school-year", about=table.school, version=1, **sooner)
+        await recount_school(calendar.dbs[0], table.desk.school)
+        found = (await table.ask(table.dad, "deadlines", about=table.child))["deadlines"]
+        assert {one["deadline"]: one["due_on"] for one in found}["evaluation"] == sooner["ends_on"]
+
+
+async def test_a_calendar_is_the_schools_and_in_order(calendar: Calendar) -> None:
+    table = calendar.table
+    year = {"starts_on": "2026-08-24", "ends_on": "2027-07-09"}
+    body = {"about": table.school, "version": 0, **year}
+    assert (await table.refused(table.mum, "set-school-year", **body)).type is ProblemType.FORBIDDEN
+    elsewhere = await table.refused(table.coordinator, "set-school-year", **{**body, "about": table.child})
+    assert elsewhere.more["field"] == "about"
+    await table.ask(table.lead, "set-school-year", **body)
+    assert (await table.refused(table.lead, "set-school-year", **body)).type is ProblemType.STALE_VERSION
+    shares = {**body, "version": 1, "starts_on": "2027-07-01", "ends_on": "2028-07-01"}
+    assert (await table.refused(table.lead, "set-school-year", **shares)).more["field"] == "starts_on"
+    (event,) = [event for event in await table.desk.told() if "school-year.set" in event["type"]]
+    assert event["data"]["fact"] == {"version": 1, **year, "holidays": 0}
+    seen = await table.ask(table.mum, "school-years", about=table.child)
+    assert seen["years"]["2027"]["ends_on"] == "2027-07-09"
+    twice = [{"name": "a", "first_on": "2026-10-17", "last_on": "2026-10-25"}] * 2
+    for wrong in ({"ends_on": "2026-08-01"}, {"ends_on": "2028-08-01"}, {"holidays": twice}):
+        with pytest.raises(ValueError, match=r"must end|within|share a day"):
+            await table.ask(table.lead, "set-school-year", **{**body, "version": 1, **wrong})
 
 
 @pytest.mark.parametrize(

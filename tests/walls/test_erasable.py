@@ -39,6 +39,7 @@ KEPT = {
     "goals": {
         "plan_policy": "of the school",
         "goal_template": "of the school",
+        "school_calendar": "of the school",
         "goal_template_text": "of the school: example words about no child",
     },
     "notifications": {"witnessed": "sizes and hashes of the log"},

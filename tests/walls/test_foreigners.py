@@ -88,6 +88,13 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "qry goals.plan": lambda plan: {"plan": plan, "purpose": "guidance"},
     "qry goals.plan-changes": lambda plan: {"plan": plan, "before": 1, "after": 1, "purpose": "guidance"},
     "qry goals.deadlines": lambda child: {"about": child, "purpose": "guidance"},
+    "cmd goals.set-school-year": lambda child: {
+        "about": child,
+        "version": 0,
+        "starts_on": "2026-08-24",
+        "ends_on": "2027-07-09",
+    },
+    "qry goals.school-years": lambda child: {"about": child, "purpose": "guidance"},
     "qry goals.agreements": lambda plan: {"plan": plan, "purpose": "guidance"},
     "qry goals.goals-of-child": lambda child: {"about": child, "purpose": "guidance"},
     "qry goals.goal": lambda goal: {"goal": goal, "purpose": "guidance"},

@@ -12,22 +12,51 @@ CREATE TABLE plan_clock (
     next_on date,
     told text NOT NULL CONSTRAINT plan_clock_told CHECK (told IN ('nothing', 'due_soon', 'overdue')),
     concerns uuid[] NOT NULL,
+    school_year int,
+    counted int NOT NULL DEFAULT 0,
     CONSTRAINT plan_clock_pk PRIMARY KEY (school, id),
     CONSTRAINT plan_clock_plan FOREIGN KEY (school, plan) REFERENCES plan (school, id)
 );
 COMMENT ON COLUMN plan_clock.next_on IS 'The day on which there is something to tell next, in Europe/Amsterdam; NULL: it stands still';
 COMMENT ON COLUMN plan_clock.concerns IS 'Of an action, who should see to it; else empty: whoever sees to the plan then';
+COMMENT ON COLUMN plan_clock.school_year IS 'Of an evaluation: the school year in which it is due, by the year in which that ends';
+COMMENT ON COLUMN plan_clock.counted IS 'By which version of the school''s calendar its days are; an older one is counted anew before it tells anything';
 CREATE INDEX plan_clock_next ON plan_clock (school, next_on, id) WHERE next_on IS NOT NULL;
 CREATE INDEX plan_clock_about ON plan_clock (school, about);
 
 SELECT tenant_table('plan_clock');
+
+-- A school's years and holidays, in one row: its id is the school's own subject.
+CREATE TABLE school_calendar (
+    school text NOT NULL,
+    id uuid NOT NULL,
+    version int NOT NULL,
+    years jsonb NOT NULL,
+    CONSTRAINT school_calendar_pk PRIMARY KEY (school, id)
+);
+COMMENT ON COLUMN school_calendar.years IS 'By the year in which each ends: starts_on, ends_on, holidays [{name, first_on, last_on}], who set it and when';
+SELECT tenant_table('school_calendar');
+
+CREATE FUNCTION school_calendar_of(p_school text) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
+    SELECT jsonb_build_object('version', c.version, 'years', c.years) FROM school_calendar c WHERE c.school = p_school
+$$;
+
+CREATE FUNCTION calendar_version(p_school text) RETURNS int LANGUAGE sql VOLATILE AS
+$$ SELECT coalesce((SELECT c.version FROM school_calendar c WHERE c.school = p_school), 0) $$;
+
+CREATE FUNCTION read_calendar(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN jsonb_build_object(
+        'subjects', jsonb_build_array(p_args->'about'), 'calendar', school_calendar_of(p_args->>'school'));
+END $$;
 
 CREATE FUNCTION domain_today() RETURNS date LANGUAGE sql VOLATILE AS
 $$ SELECT ((clock_timestamp() + shift) AT TIME ZONE 'Europe/Amsterdam')::date FROM time_shift $$;
 
 CREATE FUNCTION list_clocks(p_school text, p_page int) RETURNS uuid[] LANGUAGE sql VOLATILE AS $$
     SELECT ARRAY(SELECT c.id FROM plan_clock c
-                  WHERE c.school = p_school AND c.next_on <= (SELECT domain_today()) ORDER BY c.next_on, c.id LIMIT p_page)
+                  WHERE c.school = p_school AND c.next_on <= (SELECT domain_today())
+                    AND c.counted = (SELECT calendar_version(p_school)) ORDER BY c.next_on, c.id LIMIT p_page)
 $$;
 
 -- The clocks about a subject that a command on this plan may set or stop.
@@ -44,7 +73,7 @@ BEGIN
     IF v_state->'plan' IS NULL THEN
         RETURN v_state;
     END IF;
-    RETURN v_state || jsonb_build_object('clocks', plan_clocks(
+    RETURN v_state || jsonb_build_object('calendar', school_calendar_of(p_args->>'school'), 'clocks', plan_clocks(
         p_args->>'school', (v_state->'plan'->>'about')::uuid, (p_args->>'plan')::uuid));
 END $$;
 
