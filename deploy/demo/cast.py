@@ -71,6 +71,7 @@ class Child:
     consents: list[ConsentPlayed] = field(default_factory=list)
     talks: list[TalkPlayed] = field(default_factory=list)
     plan: PlanPlayed | None = None
+    conversation: str | None = None
 
     @property
     def school(self) -> str:

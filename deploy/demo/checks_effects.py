@@ -43,6 +43,14 @@ TELLS = {
     "remedy.taken": "plan",
     "deadline.due-soon": "plan",
     "deadline.overdue": "plan",
+    "goal.revised": "goals",
+    "conversation.planned": "conversations",
+    "conversation.moved": "conversations",
+    "conversation.cancelled": "conversations",
+    "conversation.held": "conversations",
+    "invitation.answered": "conversations",
+    "point.added": "conversations",
+    "outcome.recorded": "conversations",
 }
 """Which events of goals are told, and to those who may receive which category: as agreed, not as programmed."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from deploy.demo import scenes_consent, scenes_expectations, scenes_goals, scenes_log, scenes_plans
+from deploy.demo import scenes_consent, scenes_expectations, scenes_goals, scenes_log, scenes_plans, scenes_talks
 from deploy.demo.cast import Cast, find_cast, open_schools
 from deploy.demo.foundation import Foundation
 from deploy.demo.oneroster import write_oneroster
@@ -44,6 +44,7 @@ async def play(stage: Stage, foundation: Foundation, folder: Path, operator: UUI
     await stage.move_on(MONTH_DAYS)
     await scenes_goals.goals_are_agreed(stage, cast)
     await scenes_plans.plans_are_agreed(stage, cast)
+    await scenes_talks.people_are_invited(stage, cast)
     await scenes_consent.a_court_decides(stage, cast)
     await scenes_expectations.expectations_are_voiced(stage, cast)
     await scenes_expectations.former_partners_read(stage, cast)
@@ -53,6 +54,7 @@ async def play(stage: Stage, foundation: Foundation, folder: Path, operator: UUI
         await stage.move_on(month * MONTH_DAYS)
         if month == 2:
             await scenes_expectations.commitments_are_looked_back_on(stage, cast)
+            await scenes_talks.conversations_are_held(stage, cast)
         else:
             await scenes_plans.plans_are_kept_to(stage, cast)
         await scenes_goals.a_month_of_scores(stage, cast, month)

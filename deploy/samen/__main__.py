@@ -21,6 +21,7 @@ from deploy.samen import (
     expectations,
     goal_words,
     goals,
+    guidance,
     inbox,
     invitations,
     keeping,
@@ -34,6 +35,7 @@ from deploy.samen import (
     retention,
     roster,
     school_calendar,
+    talks,
 )
 from deploy.samen.demo import demo
 from deploy.samen.mail import mail
@@ -72,6 +74,8 @@ app.add_typer(goals.app, name="goals")
 plan_answers.add_to(plans.app)
 app.add_typer(plans.app, name="plan")
 app.add_typer(school_calendar.app, name="calendar")
+guidance.add_to(talks.app)
+app.add_typer(talks.app, name="talk")
 audit_questions.add_to(audit.app)
 audit.app.add_typer(restriction.app, name="restriction")
 app.add_typer(audit.app, name="audit")

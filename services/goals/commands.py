@@ -26,6 +26,7 @@ from services.goals.evaluating import (
     decide_tell_back,
     decide_voice,
 )
+from services.goals.guidance import Guidance, WriteGuidance, decide_guidance, decide_write_guidance
 from services.goals.life import (
     AssessGoal,
     CompleteGoal,
@@ -35,6 +36,16 @@ from services.goals.life import (
     decide_assess,
     decide_propose,
     move,
+)
+from services.goals.outcomes import (
+    HeardSummary,
+    RecordOutcome,
+    SayHeard,
+    SettleOutcome,
+    decide_heard_summary,
+    decide_record_outcome,
+    decide_say_heard,
+    decide_settle_outcome,
 )
 from services.goals.plan_queries import (
     Agreements,
@@ -64,6 +75,28 @@ from services.goals.reminding import REMIND
 from services.goals.revising import GoalHistory, ReviseGoal, decide_goal_history, decide_revise_goal
 from services.goals.school_years import SchoolYears, SetSchoolYear, decide_set_year, decide_years
 from services.goals.scoring import CorrectScore, ScoreGoal, ScoreGoals, decide_correct, decide_score, decide_score_many
+from services.goals.talk_queries import (
+    ConversationInvite,
+    ConversationsOf,
+    OneConversation,
+    decide_conversation,
+    decide_conversations,
+    decide_invite,
+)
+from services.goals.talking import (
+    AddPoint,
+    AnswerInvitation,
+    CancelConversation,
+    HoldConversation,
+    MoveConversation,
+    PlanConversation,
+    decide_add_point,
+    decide_answer_invitation,
+    decide_cancel_conversation,
+    decide_hold_conversation,
+    decide_move_conversation,
+    decide_plan_conversation,
+)
 from services.goals.templates import (
     GoalTemplates,
     OneTemplate,
@@ -119,4 +152,19 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("set-school-year", SetSchoolYear, "read_calendar", decide_set_year),
     Endpoint("school-years", SchoolYears, "read_calendar", decide_years),
     Endpoint("agreements", Agreements, "read_agreements", decide_agreements),
+    Endpoint("plan-conversation", PlanConversation, "read_conversation_subject", decide_plan_conversation),
+    Endpoint("move-conversation", MoveConversation, "read_conversation", decide_move_conversation),
+    Endpoint("cancel-conversation", CancelConversation, "read_conversation", decide_cancel_conversation),
+    Endpoint("answer-invitation", AnswerInvitation, "read_conversation", decide_answer_invitation),
+    Endpoint("add-point", AddPoint, "read_conversation", decide_add_point),
+    Endpoint("hold-conversation", HoldConversation, "read_conversation", decide_hold_conversation),
+    Endpoint("record-outcome", RecordOutcome, "read_conversation", decide_record_outcome),
+    Endpoint("settle-outcome", SettleOutcome, "read_outcome", decide_settle_outcome),
+    Endpoint("say-heard", SayHeard, "read_conversation", decide_say_heard),
+    Endpoint("write-guidance", WriteGuidance, "read_guidance", decide_write_guidance),
+    Endpoint("conversations", ConversationsOf, "read_conversations", decide_conversations),
+    Endpoint("conversation", OneConversation, "read_conversation", decide_conversation),
+    Endpoint("conversation-invite", ConversationInvite, "read_conversation", decide_invite),
+    Endpoint("heard-summary", HeardSummary, "read_heard", decide_heard_summary),
+    Endpoint("guidance", Guidance, "read_guidance", decide_guidance),
 )

@@ -10,12 +10,19 @@ from shared.access_projection import project_access
 from shared.db import Connection
 from shared.erasure import erase
 from shared.events.base import Event, NewEvent
+from shared.events.dialogue import CommitmentMade
 from shared.events.network import Decision, DisputeNoted, DisputeSettled, MemberAdded, MembershipEnded, PolicySet
 from shared.projection import Lane, Policy
 
+KEEP_COMMITMENT = """
+INSERT INTO known_commitment (school, id, about) SELECT $1, $2, $3
+ WHERE NOT EXISTS (SELECT FROM erased e WHERE e.school = $1 AND e.id = $3)
+ON CONFLICT ON CONSTRAINT known_commitment_pk DO NOTHING
+"""
+
 
 async def on_network(conn: Connection, events: Sequence[Event]) -> Sequence[NewEvent]:
-    """Keeps access, the policy on plans, disputes about them and when a first plan is due; erases children."""
+    """Keeps access, the policy on plans, disputes, when a first plan is due, which commitments there are; erases."""
     await project_access(conn, events)
     for event in events:
         if event.is_a(PolicySet):
@@ -28,6 +35,9 @@ async def on_network(conn: Connection, events: Sequence[Event]) -> Sequence[NewE
                 await keep_dispute(conn, event.school, event.about, dispute)
         elif event.is_a(DisputeSettled):
             await end_dispute(conn, event.school, event.fact(DisputeSettled))
+        elif event.is_a(CommitmentMade):
+            commitment = event.fact(CommitmentMade).commitment
+            await conn.execute(KEEP_COMMITMENT, event.school, commitment, event.about)
         elif event.is_a(MemberAdded):
             await enrolled(conn, event)
         elif event.is_a(MembershipEnded):

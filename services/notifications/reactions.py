@@ -23,8 +23,8 @@ async def on_network(conn: Connection, events: Sequence[Event]) -> Sequence[NewE
 
 
 async def on_goals(conn: Connection, events: Sequence[Event]) -> Sequence[NewEvent]:
-    """Tells those round the child what happened to its goals and plans."""
-    return await _tell(conn, events, {**rules.GOALS, **rules.PLANS})
+    """Tells those round the child what happened to its goals and plans, and in its conversations."""
+    return await _tell(conn, events, {**rules.GOALS, **rules.PLANS, **rules.CONVERSATIONS})
 
 
 async def _tell(conn: Connection, events: Sequence[Event], wanted: Mapping[type[Fact], Rule]) -> list[NewEvent]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.notifications.model import Rule
-from shared.events import dialogue, goals, network, plans
+from shared.events import conversations, dialogue, goals, network, plans
 from shared.events.base import Fact
 from shared.events.words import Action, Category
 
@@ -202,6 +202,49 @@ DIALOGUES: Mapping[type[Fact], Rule] = {
     ),
 }
 
+
+def _asked(kind: str, dutch: str, english: str) -> Rule:
+    return Rule(kind, Category.CONVERSATIONS, dutch, english, concerned=True)
+
+
+CONVERSATIONS: Mapping[type[Fact], Rule] = {
+    conversations.ConversationPlanned: _asked(
+        "conversation_planned",
+        "U bent uitgenodigd voor een gesprek. Zeg of u komt en zet uw punten op de agenda.",
+        "You are invited to a conversation. Say whether you come, and put your points on the agenda.",
+    ),
+    conversations.ConversationMoved: _asked(
+        "conversation_moved",
+        "Een gesprek is veranderd. Kijk waar en wanneer het is.",
+        "A conversation has changed. See where and when it is.",
+    ),
+    conversations.ConversationCancelled: _asked(
+        "conversation_cancelled",
+        "Een gesprek gaat niet door. Lees waarom.",
+        "A conversation does not take place. Read why.",
+    ),
+    conversations.InvitationAnswered: _asked(
+        "invitation_answered",
+        "Iemand heeft gezegd of hij naar een gesprek komt.",
+        "Someone said whether they come to a conversation.",
+    ),
+    conversations.PointAdded: _asked(
+        "point_added",
+        "Er staat een nieuw punt op de agenda van een gesprek.",
+        "There is a new point on the agenda of a conversation.",
+    ),
+    conversations.ConversationHeld: _asked(
+        "conversation_held",
+        "Er is een gesprek geweest. Vertel of u gehoord bent.",
+        "A conversation took place. Say whether you were heard.",
+    ),
+    conversations.OutcomeRecorded: _asked(
+        "outcome_recorded",
+        "Er is opgeschreven wat er uit een gesprek kwam.",
+        "What came of a conversation has been written down.",
+    ),
+}
+
 BY_KIND: Mapping[str, Rule] = {
-    rule.kind: rule for rules in (GOALS, PLANS, NETWORK, DIALOGUES) for rule in rules.values()
+    rule.kind: rule for rules in (GOALS, PLANS, NETWORK, DIALOGUES, CONVERSATIONS) for rule in rules.values()
 }

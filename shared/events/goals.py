@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
-from shared.events import plans
+from shared.events import conversations, plans
 from shared.events.base import Fact, by_type
 from shared.events.words import Setting
 
@@ -212,6 +212,7 @@ FACTS = by_type(
         ScoreCorrected,
         DivergenceSeen,
         *plans.FACTS,
+        *conversations.FACTS,
     )
 )
 """Every fact of this producer, by CloudEvents type."""

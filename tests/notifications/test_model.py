@@ -21,7 +21,7 @@ from services.notifications.model import (
     queued_by,
 )
 from shared.actor import service_id
-from shared.events import dialogue, goals, network, plans
+from shared.events import conversations, dialogue, goals, network, plans
 from shared.events.base import Denied, Fact, Viewed
 from shared.events.network import Grant
 from shared.events.notifications import Channel
@@ -121,6 +121,12 @@ def test_each_event_of_a_dialogue_is_told_to_whom_it_concerns() -> None:
     assert all(rule.concerned and rule.category is Category.EXPECTATIONS for rule in rules.DIALOGUES.values())
 
 
+def test_each_event_of_a_conversation_that_names_whom_it_concerns_is_told_to_them_only() -> None:
+    naming = {fact for fact in conversations.FACTS if "concerns" in fact.model_fields}
+    assert set(rules.CONVERSATIONS) == naming
+    assert all(rule.concerned and rule.category is Category.CONVERSATIONS for rule in rules.CONVERSATIONS.values())
+
+
 def test_a_member_with_two_grants_gets_one_notice_for_the_purpose_of_the_act() -> None:
     care = grant(MEMBER, purposes=(Purpose.CARE_COORDINATION,))
     guidance = grant(MEMBER, purposes=(Purpose.TRANSFER, Purpose.GUIDANCE))
@@ -153,14 +159,16 @@ def test_queueing_is_the_services_act_on_behalf_of_the_actor() -> None:
 
 
 def test_looks_denials_and_scores_tell_nobody() -> None:
-    told = {fact.type() for table in (rules.GOALS, rules.PLANS, rules.NETWORK, rules.DIALOGUES) for fact in table}
+    tables = (rules.GOALS, rules.PLANS, rules.NETWORK, rules.DIALOGUES, rules.CONVERSATIONS)
+    told = {fact.type() for table in tables for fact in table}
     silent = {Viewed.type("goals"), Denied.type("goals"), goals.ScoreRecorded.type(), network.AccessChanged.type()}
     silent |= {plans.PlanDrafted.type(), plans.PlanAcknowledged.type(), plans.VoiceRecorded.type()}
+    silent |= {conversations.HeardSaid.type(), conversations.OutcomeSettled.type()}
     assert told.isdisjoint(silent)
 
 
 def test_every_rule_has_words_in_both_languages_and_a_kind_of_its_own() -> None:
-    tables = (rules.GOALS, rules.PLANS, rules.NETWORK, rules.DIALOGUES)
+    tables = (rules.GOALS, rules.PLANS, rules.NETWORK, rules.DIALOGUES, rules.CONVERSATIONS)
     every = [rule for table in tables for rule in table.values()]
     assert all(rule.dutch.endswith(".") and rule.english.endswith(".") for rule in every)
     assert len(rules.BY_KIND) == len(every)

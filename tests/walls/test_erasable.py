@@ -40,6 +40,7 @@ KEPT = {
         "plan_policy": "of the school",
         "goal_template": "of the school",
         "school_calendar": "of the school",
+        "guidance": "of the school: its expert team's words",
         "goal_template_text": "of the school: example words about no child",
     },
     "notifications": {"witnessed": "sizes and hashes of the log"},

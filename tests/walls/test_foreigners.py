@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from inspect import signature
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -95,6 +95,32 @@ ASKED: dict[str, Callable[[str], Json]] = {
         "ends_on": "2027-07-09",
     },
     "qry goals.school-years": lambda child: {"about": child, "purpose": "guidance"},
+    "cmd goals.plan-conversation": lambda child: {
+        "about": child,
+        "why": "to talk",
+        "invited": [str(uuid4())],
+        "starts_at": "2027-01-01T10:00:00Z",
+        "ends_at": "2027-01-01T11:00:00Z",
+    },
+    "cmd goals.move-conversation": lambda talk: {
+        "conversation": talk,
+        "sequence": 0,
+        "starts_at": "2027-01-01T10:00:00Z",
+        "ends_at": "2027-01-01T11:00:00Z",
+    },
+    "cmd goals.cancel-conversation": lambda talk: {"conversation": talk, "sequence": 0, "reason": "ill"},
+    "cmd goals.answer-invitation": lambda talk: {"conversation": talk, "answer": "accepted"},
+    "cmd goals.add-point": lambda talk: {"conversation": talk, "words": "reading"},
+    "cmd goals.hold-conversation": lambda talk: {"conversation": talk, "sequence": 0, "attended": [str(uuid4())]},
+    "cmd goals.record-outcome": lambda talk: {"conversation": talk, "kind": "goal", "words": "to read"},
+    "cmd goals.settle-outcome": lambda outcome: {"outcome": outcome, "version": 1, "dropped_because": "no"},
+    "cmd goals.say-heard": lambda talk: {"conversation": talk, "answer": "yes"},
+    "cmd goals.write-guidance": lambda child: {"about": child, "step": "talking", "number": 0, "prompts": ["listen"]},
+    "qry goals.conversations": lambda child: {"about": child, "purpose": "guidance"},
+    "qry goals.conversation": lambda talk: {"conversation": talk, "purpose": "guidance"},
+    "qry goals.conversation-invite": lambda talk: {"conversation": talk, "purpose": "guidance"},
+    "qry goals.heard-summary": lambda child: {"about": child, "purpose": "guidance"},
+    "qry goals.guidance": lambda child: {"about": child, "purpose": "guidance"},
     "qry goals.agreements": lambda plan: {"plan": plan, "purpose": "guidance"},
     "qry goals.goals-of-child": lambda child: {"about": child, "purpose": "guidance"},
     "qry goals.goal": lambda goal: {"goal": goal, "purpose": "guidance"},
@@ -281,6 +307,29 @@ async def plan(door: Door, there: School) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="package")
+async def talk(door: Door, there: School) -> str:
+    """A conversation about it."""
+    kid = there.kids[0]
+    who = door.person(kid.teacher, there.slug)
+    body = {**ASKED["cmd goals.plan-conversation"](kid.child), "invited": [kid.mum]}
+    return str((await door.must(there.slug, "goals.plan-conversation", who, key="a-talk", **body))["conversation"])
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def outcome(door: Door, stage: Stage, there: School, talk: str) -> str:
+    """What came of it."""
+    kid = there.kids[0]
+    who = door.person(kid.teacher, there.slug)
+    async with stage.admin("goals") as conn:  # it is over, without a wait
+        await conn.execute("SELECT set_config('app.school', $1, false)", there.slug)
+        await conn.execute("UPDATE conversation SET starts_at = now() - interval '1 day' WHERE id = $1", UUID(talk))
+    held = {"conversation": talk, "sequence": 0, "attended": [kid.mum]}
+    await door.must(there.slug, "goals.hold-conversation", who, key="held", **held)
+    said = {"conversation": talk, "kind": "goal", "words": "to read"}
+    return str((await door.must(there.slug, "goals.record-outcome", who, key="an-outcome", **said))["outcome"])
+
+
+@pytest_asyncio.fixture(loop_scope="package")
 async def consent(door: Door, there: School) -> str:
     """A consent of the other school."""
     kid = there.kids[0]
@@ -362,12 +411,15 @@ async def test_a_child_of_another_school_is_refused_as_one_that_does_not_exist(
     consent: str,
     dialogue: str,
     plan: str,
+    talk: str,
+    outcome: str,
 ) -> None:
     """One's own token and subject, and in the body what belongs to the other school."""
     made = ASKED[path]
     (kind,) = signature(made).parameters
     notice = await _notice(door, there)
     known = {"goal": goal, "score": score, "notice": notice, "consent": consent, "dialogue": dialogue, "plan": plan}
+    known |= {"talk": talk, "outcome": outcome}
     theirs = {"child": there.kids[0].child, **known}[kind]
     service = _service(path)
     teacher = door.person(here.kids[0].teacher, here.slug)

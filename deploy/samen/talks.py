@@ -1,0 +1,277 @@
+"""`samen talk`: conversations round a child or in a school's own approach, from the invitation to "were you heard?"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.samen.guidance import guidance_lines
+from deploy.samen.plans import About, As, AsJson, Key, Reason, School, Why, ask_goals, give_goals, show_goals
+from deploy.samen.up import Dir
+from shared.events.conversations import ConversationKind, InvitationAnswer, OutcomeKind
+from shared.events.words import Purpose
+
+app = typer.Typer(no_args_is_help=True, help="Conversations: plan, answer, agenda, hold, outcomes, were you heard?")
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+TalkId = Annotated[UUID, typer.Argument(help="The conversation's id (`samen talk list`).")]
+At = Annotated[datetime, typer.Option("--at", formats=["%Y-%m-%dT%H:%M"], help="When, as clocks here tell it.")]
+Minutes = Annotated[int, typer.Option("--minutes", min=5, max=720)]
+Place = Annotated[str | None, typer.Option("--place", help="Where: only who takes part reads it.")]
+Seen = Annotated[int, typer.Option("--sequence", min=0, help="The sequence you saw (`samen talk show`).")]
+By = Annotated[datetime | None, typer.Option("--by", formats=["%Y-%m-%d"], help="By which day.")]
+
+Json = dict[str, Any]
+
+
+def _times(at: datetime, minutes: int) -> Json:
+    start = at.replace(tzinfo=AMSTERDAM)
+    return {"starts_at": start, "ends_at": start + timedelta(minutes=minutes)}
+
+
+@app.command()
+def plan(
+    about: About,
+    school: School,
+    person: As,
+    at: At,
+    why: Annotated[str, typer.Option("--why", help="Why you want to talk.")],
+    invited: Annotated[list[UUID], typer.Option("--with", help="A member to invite; repeat it.")],
+    minutes: Minutes = 45,
+    kind: Annotated[ConversationKind, typer.Option("--kind")] = ConversationKind.MEETING,
+    about_plan: Annotated[UUID | None, typer.Option("--plan", help="The plan it is about.")] = None,
+    goal: Annotated[UUID | None, typer.Option("--goal", help="The goal it is about.")] = None,
+    place: Place = None,
+    point: Annotated[list[str] | None, typer.Option("--point", help="On the agenda; repeat it.")] = None,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Invite people to a conversation."""
+    body = _times(at, minutes) | {
+        "about": about,
+        "why": why,
+        "invited": invited,
+        "kind": kind,
+        "plan": about_plan,
+        "goal": goal,
+        "place": place,
+        "points": point or None,
+    }
+    give_goals(directory, school, person, "plan-conversation", body, key)
+
+
+@app.command()
+def move(
+    talk: TalkId,
+    school: School,
+    person: As,
+    sequence: Seen,
+    at: At,
+    minutes: Minutes = 45,
+    place: Place = None,
+    invited: Annotated[
+        list[UUID] | None, typer.Option("--with", help="All who are invited, if more than were.")
+    ] = None,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Give it another time or place, or invite more people."""
+    body = {
+        "conversation": talk,
+        "sequence": sequence,
+        "place": place,
+        "invited": invited or None,
+        **_times(at, minutes),
+    }
+    give_goals(directory, school, person, "move-conversation", body, key)
+
+
+@app.command()
+def cancel(
+    talk: TalkId, school: School, person: As, sequence: Seen, reason: Reason, key: Key = None, directory: Dir = None
+) -> None:
+    """Call it off."""
+    body = {"conversation": talk, "sequence": sequence, "reason": reason}
+    give_goals(directory, school, person, "cancel-conversation", body, key)
+
+
+@app.command()
+def answer(
+    talk: TalkId,
+    what: Annotated[InvitationAnswer, typer.Argument()],
+    school: School,
+    person: As,
+    note: Annotated[str | None, typer.Option("--note")] = None,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Say whether you come."""
+    body = {"conversation": talk, "answer": what, "note": note}
+    give_goals(directory, school, person, "answer-invitation", body, key)
+
+
+@app.command()
+def point(
+    talk: TalkId,
+    words: Annotated[str, typer.Argument()],
+    school: School,
+    person: As,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Put something on the agenda."""
+    give_goals(directory, school, person, "add-point", {"conversation": talk, "words": words}, key)
+
+
+@app.command()
+def hold(
+    talk: TalkId,
+    school: School,
+    person: As,
+    sequence: Seen,
+    attended: Annotated[list[UUID], typer.Option("--attended", help="Who was there; repeat it.")],
+    notes: Annotated[str | None, typer.Option("--notes")] = None,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Record that it took place; each who was there is asked whether it was heard."""
+    body = {"conversation": talk, "sequence": sequence, "attended": attended, "notes": notes}
+    give_goals(directory, school, person, "hold-conversation", body, key)
+
+
+@app.command()
+def outcome(
+    talk: TalkId,
+    kind: Annotated[OutcomeKind, typer.Argument(help="What it is to become.")],
+    words: Annotated[str, typer.Argument()],
+    school: School,
+    person: As,
+    who: Annotated[list[UUID] | None, typer.Option("--who", help="Who does it; repeat it.")] = None,
+    by: By = None,
+    on_point: Annotated[UUID | None, typer.Option("--point", help="The point of the agenda that it came from.")] = None,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Record what it came to."""
+    day = by.date() if by else None
+    body = {"conversation": talk, "kind": kind, "words": words, "who": who or None, "by_on": day, "point": on_point}
+    give_goals(directory, school, person, "record-outcome", body, key)
+
+
+@app.command()
+def settle(
+    outcome_id: Annotated[UUID, typer.Argument(help="The outcome's id.")],
+    school: School,
+    person: As,
+    version: Annotated[int, typer.Option("--version", help="The outcome's version that you saw.")] = 1,
+    became: Annotated[UUID | None, typer.Option("--became", help="The goal, action or commitment.")] = None,
+    dropped: Annotated[str | None, typer.Option("--dropped", help="Or why it became nothing.")] = None,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Say what an outcome became."""
+    body = {"outcome": outcome_id, "version": version, "became": became, "dropped_because": dropped}
+    give_goals(directory, school, person, "settle-outcome", body, key)
+
+
+@app.command()
+def heard(
+    talk: TalkId,
+    what: Annotated[str, typer.Argument(help="yes, partly or no.")],
+    school: School,
+    person: As,
+    words: Annotated[str | None, typer.Option("--words", help="Only you read them.")] = None,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Say whether you were heard: your answer stays yours, the school sees counts of ten or more."""
+    give_goals(directory, school, person, "say-heard", {"conversation": talk, "answer": what, "words": words}, key)
+
+
+@app.command(name="list")
+def list_talks(
+    about: About,
+    school: School,
+    person: As,
+    purpose: Why = Purpose.GUIDANCE,
+    json_: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """List the conversations that you take part in or work on."""
+    found = ask_goals(directory, school, person, "conversations", {"about": about, "purpose": purpose})
+    table = Table(title="Conversations")
+    for column in ("conversation", "kind", "status", "when", "with"):
+        table.add_column(column)
+    for one in found["conversations"]:
+        table.add_row(one["id"], one["kind"], one["status"], _when(one), "\n".join(one["invited"]))
+    show_goals(found, json_, table)
+
+
+@app.command()
+def show(
+    talk: TalkId,
+    school: School,
+    person: As,
+    purpose: Why = Purpose.GUIDANCE,
+    json_: AsJson = False,
+    directory: Dir = None,
+) -> None:
+    """Show a conversation: its agenda, who comes, what came of it, and guidance for where it stands."""
+    found = ask_goals(directory, school, person, "conversation", {"conversation": talk, "purpose": purpose})
+    show_goals(found, json_, lines_of(found))
+
+
+def _when(one: Json) -> str:
+    return datetime.fromisoformat(one["starts_at"]).astimezone(AMSTERDAM).strftime("%Y-%m-%d %H:%M")
+
+
+def lines_of(found: Json) -> Iterator[str]:
+    """Yield a conversation as lines."""
+    talk = found["conversation"]
+    yield f"{talk['kind']} {talk['id']}: {talk['status']}, {_when(talk)}, sequence {talk['sequence']}"
+    yield f"why: {escape(talk['why'])}"
+    if talk["place"]:
+        yield f"where: {escape(talk['place'])}"
+    for one in found["replies"]:
+        yield f"    {one['member']} {one['answer']}{_said(one['note'])}"
+    for one in found["points"]:
+        yield f"point {one['id']}: {escape(one['words'])} ({one['added_by']})"
+    if talk["attended"] is not None:
+        yield f"attended: {', '.join(talk['attended'])}{_said(talk['notes'])}"
+    for one in found["outcomes"]:
+        end = one["became"] or one["dropped_because"] or "not settled yet"
+        yield f"outcome {one['id']} v{one['version']}, {one['kind']}: {escape(one['words'])} -> {escape(end)}"
+    if found["asks_me"]:
+        yield "were you heard? (`samen talk heard`)"
+    yield from guidance_lines(found["guidance"])
+
+
+def _said(words: str | None) -> str:
+    return f": {escape(words)}" if words else ""
+
+
+@app.command()
+def ics(
+    talk: TalkId,
+    school: School,
+    person: As,
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write; else it is printed.")] = None,
+    language: Annotated[str, typer.Option("--language", help="nl or en.")] = "nl",
+    purpose: Why = Purpose.GUIDANCE,
+    directory: Dir = None,
+) -> None:
+    """Give the calendar entry (RFC 5545); taken again after a change, it updates or cancels the one before."""
+    body = {"conversation": talk, "purpose": purpose, "language": language}
+    text = ask_goals(directory, school, person, "conversation-invite", body)["ics"]
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_bytes(text.encode())

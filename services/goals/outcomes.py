@@ -1,0 +1,162 @@
+"""What came of a conversation, what became of that, and whether each who was there was heard. Bodies and decisions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Self
+from uuid import UUID, uuid5
+
+from pydantic import Field, model_validator
+
+from services.goals.life import Paragraph, Version
+from services.goals.plan_queries import answered
+from services.goals.talk import enter, no_strangers, possible
+from services.goals.talking import OnConversation, done
+from services.goals.writing import invalid
+from shared.errors import Problem, ProblemType
+from shared.events.conversations import HeardSaid, OutcomeKind, OutcomeRecorded, OutcomeSettled
+from shared.events.words import Action, Category, school_subject
+from shared.text import Day
+from shared.unit import Asked, Change, Query, Request, Row, Snapshot, stale
+
+MOST_OUTCOMES = 50
+SMALLEST_GROUP = 10
+"""Fewer people than this are told of together with others, or not at all (DOMAIN.md, "insight")."""
+
+
+class Heard(StrEnum):
+    """Whether somebody felt heard."""
+
+    YES = "yes"
+    PARTLY = "partly"
+    NO = "no"
+
+
+class RecordOutcome(OnConversation):
+    """What people came to: it is to become a goal, an action or a commitment, of `who`, by a day."""
+
+    kind: OutcomeKind
+    words: Paragraph
+    point: UUID | None = None
+    who: Annotated[tuple[UUID, ...], Field(max_length=20)] = ()
+    by_on: Day | None = None
+
+
+class SettleOutcome(Request):
+    """What an outcome became, by its id; or why it became nothing after all."""
+
+    outcome: UUID
+    version: Version
+    became: UUID | None = None
+    dropped_because: Paragraph | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.became is None) == (self.dropped_because is None):
+            msg = "needs what it became, or why it became nothing: give one of became and dropped_because"
+            raise ValueError(msg)
+        return self
+
+
+class SayHeard(OnConversation):
+    """Whether one felt heard, and in one's own words why; both stay one's own. The newest answer counts."""
+
+    answer: Heard
+    words: Paragraph | None = None
+
+
+class HeardSummary(Query):
+    """How many felt heard in the school's conversations, by role. `about` is the school's own subject."""
+
+    about: UUID
+
+
+def decide_record_outcome(asked: Asked[RecordOutcome], seen: Snapshot) -> Change:
+    """Records what a conversation came to."""
+    permit, talk = enter(asked, seen, Action.PROPOSE)
+    body, state = asked.body, seen.state
+    possible(talk, "record-outcome")
+    no_strangers(seen, "who")
+    if body.point is not None and str(body.point) not in {one["id"] for one in state["points"]}:
+        raise invalid("not on this conversation's agenda: see the conversation, or leave it out", "point")
+    if len(state["outcomes"]) >= MOST_OUTCOMES:
+        raise Problem(ProblemType.CONFLICT, f"it holds {MOST_OUTCOMES} outcomes: plan a second conversation")
+    made = asked.ids.time_ordered(seen.now)
+    values = body.model_dump(exclude={"purpose"}) | {
+        "about": talk.about,
+        "recorded_by": asked.actor.id,
+        "recorded_at": seen.now,
+    }
+    others = talk.others(asked.actor.id)
+    fact = OutcomeRecorded(conversation=talk.id, concerns=others, outcome=made, kind=body.kind)
+    return done(permit, talk, fact, [Row("conversation_outcome", made, 0, values)], outcome=str(made))
+
+
+def decide_settle_outcome(asked: Asked[SettleOutcome], seen: Snapshot) -> Change:
+    """Records which goal, action or commitment an outcome became: one that is known here, of the same subject."""
+    permit, talk = enter(asked, seen, Action.PROPOSE)
+    body, found = asked.body, seen.state["outcome"]
+    possible(talk, "settle-outcome")
+    if found["version"] != body.version:
+        raise stale(body.version, found["version"])
+    if found["settled_at"] is not None:
+        raise Problem(ProblemType.CONFLICT, "this outcome is settled: record another one", became=found["became"])
+    kind = OutcomeKind(found["kind"])
+    if body.became is not None and not seen.state["known"]:
+        raise invalid(f"not a {kind.value} of this child or school that is known here: make it first", "became")
+    values = {
+        "became": body.became,
+        "dropped_because": body.dropped_because,
+        "settled_by": asked.actor.id,
+        "settled_at": seen.now,
+    }
+    row = Row("conversation_outcome", body.outcome, body.version, values)
+    fact = OutcomeSettled(conversation=talk.id, outcome=body.outcome, kind=kind, became=body.became)
+    return done(permit, talk, fact, [row], outcome=str(body.outcome), version=body.version + 1)
+
+
+def decide_say_heard(asked: Asked[SayHeard], seen: Snapshot) -> Change:
+    """Keeps whether a participant felt heard."""
+    permit, talk = enter(asked, seen, Action.ANSWER)
+    possible(talk, "say-heard")
+    me, before = asked.actor.id, seen.state["heard"]
+    if me not in talk.attended:
+        raise invalid("you were not at this conversation: only who was there says whether it was heard", "conversation")
+    values = asked.body.model_dump(include={"conversation", "answer", "words"}) | {
+        "about": talk.about,
+        "member": me,
+        "role": permit.act.role,
+        "said_at": seen.now,
+    }
+    row = Row("conversation_heard", uuid5(talk.id, f"heard:{me}"), before["version"] if before else 0, values)
+    return done(permit, talk, HeardSaid(conversation=talk.id), [row])
+
+
+def decide_heard_summary(asked: Asked[HeardSummary], seen: Snapshot) -> Change:
+    """Answers the counts of groups that are large enough, and never a word, a child or a person."""
+    permit = seen.require(asked, Action.VIEW, Category.CONVERSATIONS)
+    if permit.subject != school_subject(asked.school):
+        raise invalid("this is counted over a school: name the school's own subject", "about")
+    found = summary(seen.state["counts"])
+    return answered((permit,), "heard-summary", len(found["roles"]), found)
+
+
+def summary(counts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns answers by role, for roles in which at least ten people answered.
+
+    The rest are counted together if they are ten; else they are not told, and neither is a total that would tell them.
+    """
+    answers: dict[str, dict[str, int]] = defaultdict(lambda: {one.value: 0 for one in Heard})
+    people: dict[str, set[str]] = defaultdict(set)
+    for one in counts:
+        answers[one["role"]][one["answer"]] += one["answers"]
+        people[one["role"]] |= set(one["members"])
+    large = {role for role, who in people.items() if len(who) >= SMALLEST_GROUP}
+    small = [role for role in people if role not in large]
+    rest = set().union(*(people[role] for role in small)) if small else set()
+    roles = {role: answers[role] for role in sorted(large)}
+    if len(rest) >= SMALLEST_GROUP:
+        roles["others"] = {one.value: sum(answers[role][one.value] for role in small) for one in Heard}
+    return {"roles": roles, "smallest_group": SMALLEST_GROUP, "too_few": bool(rest) and "others" not in roles}

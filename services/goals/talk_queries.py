@@ -1,0 +1,69 @@
+"""What people see of conversations: which there are, one with its agenda and what came of it, its calendar entry."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.goals.guidance import words_for
+from services.goals.ics import Language, as_ics
+from services.goals.plan_queries import answered
+from services.goals.talk import STEPS, by_task, enter, sees
+from shared.access import Denial
+from shared.events.words import Action, Category, school_subject
+from shared.unit import Asked, Change, Query, Snapshot
+
+MOST = 50
+
+
+class ConversationsOf(Query):
+    """The conversations about a child (or of a school's own approach) that the asker takes part in or works on."""
+
+    about: UUID
+
+
+class OneConversation(Query):
+    """One conversation: its agenda, who comes, what came of it, and the guidance for where it stands."""
+
+    conversation: UUID
+
+
+class ConversationInvite(OneConversation):
+    """The same as a calendar entry, which updates and cancels the one that was taken before."""
+
+    language: Language = Language.DUTCH
+
+
+def decide_conversations(asked: Asked[ConversationsOf], seen: Snapshot) -> Change:
+    """Answers the newest conversations, at most 50."""
+    permit = seen.require(asked, Action.VIEW, Category.CONVERSATIONS)
+    try:
+        permit, task = by_task(asked, seen, Action.VIEW), True
+    except Denial:
+        task = False  # not refused: they see their own
+    found = [one for one in seen.state["conversations"] if sees(one, asked.actor.id, task=task)][:MOST]
+    return answered((permit,), "conversations", len(found), {"conversations": found})
+
+
+def decide_conversation(asked: Asked[OneConversation], seen: Snapshot) -> Change:
+    """Answers one conversation. Of who felt heard only the asker's own answer is there."""
+    permit, talk = enter(asked, seen, Action.VIEW)
+    state = seen.state
+    result: dict[str, Any] = {
+        "conversation": state["conversation"],
+        "points": state["points"],
+        "replies": state["replies"],
+        "outcomes": state["outcomes"],
+        "my_heard": state["heard"],
+        "asks_me": asked.actor.id in talk.attended and state["heard"] is None,
+        "guidance": words_for(STEPS[talk.status], state["guidance"]),
+    }
+    return answered((permit,), "conversation", 1, result, talk.id)
+
+
+def decide_invite(asked: Asked[ConversationInvite], seen: Snapshot) -> Change:
+    """Answers the calendar entry."""
+    permit, talk = enter(asked, seen, Action.VIEW)
+    text = as_ics(talk, school_subject(asked.school), asked.body.language, seen.now)
+    result = {"conversation": str(talk.id), "sequence": talk.sequence, "ics": text}
+    return answered((permit,), "conversation-invite", 1, result, talk.id)
