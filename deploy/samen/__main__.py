@@ -29,6 +29,7 @@ from deploy.samen import (
     network,
     operations,
     plan_answers,
+    plan_export,
     plans,
     policy,
     restriction,
@@ -70,6 +71,7 @@ app.add_typer(child.app, name="child")
 app.add_typer(retention.app, name="retention")
 app.add_typer(inbox.app, name="inbox")
 goal_words.add_to(goals.app)
+plan_export.add_to(goals.app, plans.app)
 app.add_typer(goals.app, name="goals")
 plan_answers.add_to(plans.app)
 app.add_typer(plans.app, name="plan")

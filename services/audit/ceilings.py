@@ -88,6 +88,7 @@ def _ceiling(
 
 
 GUARDIAN, SELF = {Role.GUARDIAN}, {Role.CHILD}
+WORKED_ON = {Category.GOALS, Category.OBSERVATIONS, Category.PLAN}
 LOG_OWN = ({Action.VIEW}, LOG, {Purpose.OWN_DATA})
 SHARING = {Action.VIEW, Action.CONSENT, Action.RECEIVE, Action.EXPORT}
 RECORDS = (
@@ -99,6 +100,7 @@ SCHOOL_WORK = PART - {Action.DECIDE}
 SCHOOL_KINDS = (CONTENT - {Category.IDENTITY}) | NETWORK
 CEILINGS = (
     _ceiling(Basis.AUTHORITY, GUARDIAN, (PART, CONTENT | NETWORK, HOME), "plan"),
+    _ceiling(Basis.AUTHORITY, GUARDIAN, ({Action.EXPORT}, WORKED_ON, HOME), "plan"),
     _ceiling(Basis.AUTHORITY, GUARDIAN, LOG_OWN, "plan"),
     _ceiling(Basis.AUTHORITY, GUARDIAN, (SHARING, NETWORK, HOME), "sharing"),
     _ceiling(Basis.LEGAL_DUTY, GUARDIAN, ({Action.VIEW}, {Category.GOALS, Category.PLAN}, HOME)),

@@ -26,6 +26,7 @@ from services.goals.evaluating import (
     decide_tell_back,
     decide_voice,
 )
+from services.goals.exporting import ExportChild, ExportPlan, decide_export_child, decide_export_plan
 from services.goals.guidance import Guidance, WriteGuidance, decide_guidance, decide_write_guidance
 from services.goals.life import (
     AssessGoal,
@@ -167,4 +168,6 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("conversation-invite", ConversationInvite, "read_conversation", decide_invite),
     Endpoint("heard-summary", HeardSummary, "read_heard", decide_heard_summary),
     Endpoint("guidance", Guidance, "read_guidance", decide_guidance),
+    Endpoint("export-child", ExportChild, "read_export", decide_export_child),
+    Endpoint("export-plan", ExportPlan, "read_plan_whole", decide_export_plan),
 )

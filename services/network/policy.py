@@ -85,6 +85,8 @@ CONTENT = (
     Category.EXPECTATIONS,
     Category.NETWORK,
 )
+WORKED_ON = (Category.GOALS, Category.OBSERVATIONS, Category.PLAN)
+"""What people work on together, and may take along."""
 TAKE_PART = (Action.VIEW, Action.PROPOSE, Action.ANSWER, Action.SCORE, Action.DECIDE, Action.RECEIVE)
 HOME = (Purpose.GUIDANCE, Purpose.CARE_COORDINATION, Purpose.TRANSFER, Purpose.OWN_DATA)
 WORK = (Purpose.GUIDANCE, Purpose.CARE_COORDINATION, Purpose.TRANSFER)
@@ -94,6 +96,7 @@ RECORDS = (Category.NETWORK, Category.IDENTITY, Category.CONTACT)
 # Contact is in no guardian's or child's rule: separated parents must not find each other's address here.
 CHILD_RULES = (
     Rule("guardian", GUARDIAN, Standing.PLAN_AUTHORITY, TAKE_PART, CONTENT, HOME, Basis.AUTHORITY),
+    Rule("guardian-export", GUARDIAN, Standing.PLAN_AUTHORITY, (Action.EXPORT,), WORKED_ON, HOME, Basis.AUTHORITY),
     Rule(
         "guardian-consent",
         GUARDIAN,

@@ -132,6 +132,23 @@ def test_a_calendar_is_set_and_shown(client: FakeClient) -> None:
     assert CliRunner().invoke(app, [*setting[:-1], "herfst"]).exit_code == 2
 
 
+def test_an_export_and_a_document_are_files_and_say_what_is_not_in_them(client: FakeClient, tmp_path: Path) -> None:
+    bundle = {"resourceType": "Bundle", "entry": [1, 2]}
+    ANSWERS["export-child"] = {"bundle": bundle, "scores_shown": False, "older_scores": None}
+    text = {"number": 1, "outlook": "verder", "items": [], "hash": "f" * 64}
+    plan = {"status": "in_force"}
+    ANSWERS["export-plan"] = {"plan": plan, "text": text, "answers": [], "ends": [], "evaluations": []}
+    out, page = tmp_path / "child.json", tmp_path / "plan.html"
+    told = CliRunner().invoke(app, ["goals", "export", CHILD, *WHO, "--out", str(out)], catch_exceptions=False).output
+    assert json.loads(out.read_text()) == bundle
+    assert "not yours to export" in told
+    asked = ["plan", "document", GOAL, *WHO, "--out", str(page)]
+    CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert "<h1>Plan, versie 1</h1>" in page.read_text()
+    for _, name, body, _ in client.asked:
+        assert BY_NAME[name].body.model_validate_json(body)
+
+
 def test_a_history_reads_as_what_changed_and_why(client: FakeClient) -> None:
     told = CliRunner().invoke(app, ["goals", *COMMANDS["goal-history"][0]]).output
     for words in (

@@ -88,6 +88,8 @@ def _guardian(child: Child, me: UUID, action: Action, category: Category, purpos
         return False
     if plans and action in PARTNERSHIP and category in EVERYTHING:
         return True
+    if plans and action is Action.EXPORT and category in {Category.GOALS, Category.OBSERVATIONS, Category.PLAN}:
+        return True
     if (
         shares
         and category is Category.NETWORK

@@ -1,0 +1,62 @@
+"""`samen goals export` (FHIR R4) and `samen plan document` (a page): what leaves; the log says so."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deploy.samen.plan_page import page_of
+from deploy.samen.plans import About, As, PlanId, School, Why, ask_goals
+from deploy.samen.up import Dir
+from shared.events.words import Purpose
+
+Out = Annotated[Path, typer.Option("--out", help="The file to write.")]
+
+
+class Language(StrEnum):
+    """In which language a document's own words are."""
+
+    DUTCH = "nl"
+    ENGLISH = "en"
+
+
+def add_to(goals: typer.Typer, plans: typer.Typer) -> None:
+    """Add the commands to their groups."""
+    goals.command()(export)
+    plans.command()(document)
+
+
+def export(
+    about: About, school: School, person: As, out: Out, purpose: Why = Purpose.OWN_DATA, directory: Dir = None
+) -> None:
+    """Write a child's goals, scores and plans as a FHIR R4 Bundle."""
+    found = ask_goals(directory, school, person, "export-child", {"about": about, "purpose": purpose})
+    out.write_text(json.dumps(found["bundle"], indent=1, ensure_ascii=False) + "\n")
+    told = f"{len(found['bundle']['entry'])} resources in {out}"
+    if not found["scores_shown"]:
+        told += "; scores are not yours to export"
+    elif found["older_scores"]:
+        told += f"; {found['older_scores']} older scores are not in it"
+    Console(soft_wrap=True).print(told, markup=False)
+
+
+def document(
+    plan: PlanId,
+    school: School,
+    person: As,
+    out: Out,
+    language: Annotated[Language, typer.Option("--language")] = Language.DUTCH,
+    purpose: Why = Purpose.OWN_DATA,
+    directory: Dir = None,
+) -> None:
+    """Write a plan with its agreements as a page (HTML) to read and to print."""
+    found = ask_goals(directory, school, person, "export-plan", {"plan": plan, "purpose": purpose})
+    out.write_text(page_of(found, language.value))
+    broken = sum(not one["verifies"] for one in found["answers"])
+    told = f"{out}: {len(found['answers'])} agreements" + (f", of which {broken} DO NOT VERIFY" if broken else "")
+    Console(soft_wrap=True).print(told, markup=False)

@@ -1,0 +1,177 @@
+"""What is worked on leaves as FHIR R4 and as a document: whole, sound, only to who may export it, and with a line."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+
+from deploy.samen.plan_page import WORDS, page_of
+from services.goals.fhir import PLANS, bundle
+from shared.errors import ProblemType
+from shared.events.plans import PlanStatus
+from shared.events.words import Action, Basis, Category, Role
+from tests.goals.plans import CONTENT, TAKES_PART, Json, Table, as_owner, grant
+from tests.goals.support import NOW, Desk
+from tests.support.fixtures import DatabaseFactory
+
+ALL = (*TAKES_PART, Action.EXPORT)
+
+
+@pytest.fixture
+async def table(desk: Desk) -> Table:
+    table = await Table(desk).sit()
+    mum = grant(table.mum.id, Role.GUARDIAN, Basis.AUTHORITY, ALL)
+    dad = grant(table.dad.id, Role.GUARDIAN, Basis.AUTHORITY, ALL, (Category.GOALS, Category.PLAN))
+    rest = [one for one in table.usual if one.member not in {table.mum.id, table.dad.id}]
+    await desk.give(table.child, mum, dad, *rest)
+    return table
+
+
+async def worked_on(table: Table) -> Json:
+    """Returns a plan in force, with a goal that two settings scored, one of them wrongly."""
+    goal = await table.goal()
+    wrong = await table.desk.score(goal, table.teacher, 2, note="<b>saw</b> it once")
+    await table.ask(table.teacher, "correct-score", score=wrong, version=1, reason="mistaken", level=0)
+    await table.desk.score(goal, table.mum, 1)
+    await table.ask(table.teacher, "assess-goal", goal=goal, version=3, achievement="improving")
+    plan = await table.consulted(
+        table.action(goals=[goal]), table.action("rests", where=["home", "school"]), goals=(goal,)
+    )
+    for who in (table.mum, table.dad):
+        await table.agree(who, plan)
+    return await table.ask(table.coordinator, "put-plan-in-force", plan=plan["plan"], number=1)
+
+
+def kinds(found: Json) -> dict[str, list[Json]]:
+    made: dict[str, list[Json]] = {}
+    for entry in found["bundle"]["entry"]:
+        made.setdefault(entry["resource"]["resourceType"], []).append(entry["resource"])
+    return made
+
+
+async def test_a_bundle_is_sound_and_holds_all_that_is_worked_on(table: Table) -> None:
+    plan = await worked_on(table)
+    found = await table.ask(table.mum, "export-child", about=table.child)
+    # Goal, CarePlan, CareTeam, Observation and Bundle are the same in R4 (4.0.1) and R4B as far as they are used here.
+    Bundle.model_validate_json(json.dumps(found["bundle"]))
+    made = kinds(found)
+    assert {kind: len(ones) for kind, ones in made.items()} == {
+        "CareTeam": 1,
+        "Goal": 1,
+        "Observation": 3,
+        "CarePlan": 1,
+    }
+    (goal,), (care,) = made["Goal"], made["CarePlan"]
+    assert (goal["lifecycleStatus"], goal["target"][0]["detailInteger"]) == ("active", 0)
+    assert goal["achievementStatus"]["coding"][0]["code"] == "improving"
+    assert sorted((one["status"], one["valueInteger"]) for one in made["Observation"]) == [
+        ("entered-in-error", 2),
+        ("final", 0),
+        ("final", 1),
+    ]
+    assert {one["focus"][0]["reference"] for one in made["Observation"]} == {f"urn:uuid:{goal['id']}"}
+    assert (care["id"], care["status"]) == (plan["plan"], "active")
+    assert len(care["activity"]) == 2
+    assert {one["detail"]["status"] for one in care["activity"]} == {"in-progress"}
+    assert len(care["extension"]) == 6  # two parents, a goal and two actions
+    fulls = {entry["fullUrl"] for entry in found["bundle"]["entry"]}
+    links = {one["reference"] for one in (*care["goal"], *care["careTeam"])}
+    assert links <= fulls
+
+
+async def test_it_is_an_export_in_the_journal_before_it_leaves(table: Table) -> None:
+    await worked_on(table)
+    await table.ask(table.mum, "export-child", about=table.child)
+    lines = [event["data"] for event in await table.desk.told() if "access.viewed" in event["type"]][-3:]
+    assert [line["act"]["category"] for line in lines] == ["goals", "plan", "observations"]
+    assert {(line["act"]["action"], line["fact"]["query"]) for line in lines} == {("export", "export-child")}
+
+
+async def test_scores_are_left_out_for_who_may_not_export_them_and_nothing_leaves_without_the_right(
+    table: Table,
+) -> None:
+    plan = await worked_on(table)
+    theirs = await table.ask(table.dad, "export-child", about=table.child)
+    assert not theirs["scores_shown"]
+    assert "Observation" not in kinds(theirs)
+    for who in (table.teacher, table.stepdad, table.desk.stranger):
+        for name, asked in (("export-child", {"about": table.child}), ("export-plan", {"plan": plan["plan"]})):
+            assert (await table.refused(who, name, **asked)).type is ProblemType.FORBIDDEN
+
+
+async def test_a_child_about_whom_nothing_was_written_has_a_sound_bundle_too(table: Table) -> None:
+    found = await table.ask(table.mum, "export-child", about=table.child)
+    Bundle.model_validate_json(json.dumps(found["bundle"]))
+    assert kinds(found).keys() == {"CareTeam"}
+
+
+class _Tags(HTMLParser):
+    """Checks that what is opened is closed, and collects the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002  as it is called
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+async def test_a_document_shows_the_text_and_who_agreed_to_it_and_that_it_verifies(
+    table: Table, database: DatabaseFactory
+) -> None:
+    plan = await worked_on(table)
+    found = await table.ask(table.mum, "export-plan", plan=plan["plan"])
+    assert [one["verifies"] for one in found["answers"]] == [True] * 6
+    page = page_of(found, "nl")
+    read = _Tags()
+    read.feed(page)
+    assert read.open == []
+    for words in (
+        "Plan, versie 1",
+        "Puts on the coat",
+        "reads aloud",
+        "+2",
+        str(table.dad.id),
+        "eens",
+        found["text"]["hash"],
+    ):
+        assert words in read.text
+    assert "klopt niet" not in page
+    dsn = (await database("goals")).owner_dsn
+    changed = "UPDATE plan_text SET outlook = outlook, salt = repeat('0', 32) WHERE plan = $1"
+    await as_owner(dsn, table.desk.school, changed, UUID(plan["plan"]))
+    broken = await table.ask(table.mum, "export-plan", plan=plan["plan"])
+    assert not any(one["verifies"] for one in broken["answers"])
+    assert "klopt niet" in page_of(broken, "nl")
+
+
+async def test_what_people_wrote_is_text_on_the_page(table: Table) -> None:
+    plan = await table.draft(table.action("<script>alert(1)</script> & more"))
+    page = page_of(await table.ask(table.mum, "export-plan", plan=plan["plan"]), "en")
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in page
+    assert "Nobody has answered yet." in page
+
+
+def test_every_status_of_a_plan_has_one_of_fhir_and_both_languages_the_same_words() -> None:
+    assert PLANS.keys() == set(PlanStatus)
+    assert WORDS["nl"].keys() == WORDS["en"].keys()
+
+
+def test_a_member_who_is_gone_is_still_named_as_somebody() -> None:
+    state: dict[str, Any] = {"grants": [], "goals": [], "scores": [], "plans": []}
+    assert bundle(UUID(int=1), state, NOW, scores=True)["entry"][0]["resource"]["resourceType"] == "CareTeam"
+    assert CONTENT
