@@ -39,6 +39,7 @@ from deploy.samen import (
     talks,
 )
 from deploy.samen.demo import demo
+from deploy.samen.insight import insight
 from deploy.samen.mail import mail
 from deploy.samen.status import status
 from deploy.samen.up import down, up
@@ -53,6 +54,7 @@ app.command()(status)
 app.command()(mail)
 app.command()(witness)
 app.command()(demo)
+app.command()(insight)
 app.add_typer(operations.letters, name="dead-letters")
 app.command()(operations.replay)
 app.command()(operations.recover)

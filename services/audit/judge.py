@@ -82,6 +82,7 @@ OWN_RIGHTS = (
     OwnRight("", OPERATOR, "legal_duty", "manage", frozenset({"log"}), EVERY_LOOK_OF_OPERATORS),
     OwnRight("network", SERVICE, "public_task", "manage", frozenset({"network", "expectations"}), service="network"),
     OwnRight("goals", OPERATOR, "public_task", "manage", frozenset({"goals"})),  # the foundation's templates
+    OwnRight("goals", OPERATOR, "anonymous_aggregate", "view", frozenset({"goals"}), frozenset({"insight"})),
     OwnRight("goals", SERVICE, "public_task", "manage", frozenset({"plan"}), service="goals"),
     OwnRight("audit", SERVICE, "legal_duty", "manage", frozenset({"log"}), service="audit"),
     # Each erases its own rows, and network a person's whom nothing needs any more.

@@ -28,6 +28,7 @@ from services.goals.evaluating import (
 )
 from services.goals.exporting import ExportChild, ExportPlan, decide_export_child, decide_export_plan
 from services.goals.guidance import Guidance, WriteGuidance, decide_guidance, decide_write_guidance
+from services.goals.insight import Insight, decide_insight
 from services.goals.life import (
     AssessGoal,
     CompleteGoal,
@@ -168,6 +169,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("conversation-invite", ConversationInvite, "read_conversation", decide_invite),
     Endpoint("heard-summary", HeardSummary, "read_heard", decide_heard_summary),
     Endpoint("guidance", Guidance, "read_guidance", decide_guidance),
+    Endpoint("insight", Insight, "read_insight", decide_insight),
     Endpoint("export-child", ExportChild, "read_export", decide_export_child),
     Endpoint("export-plan", ExportPlan, "read_plan_whole", decide_export_plan),
 )

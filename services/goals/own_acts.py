@@ -11,7 +11,7 @@ from shared.events.words import Action, ActorKind, Basis, Category, school_subje
 from shared.unit import Asked
 
 
-def act_of_operator(asked: Asked[Any], action: Action, category: Category) -> Act:
+def act_of_operator(asked: Asked[Any], action: Action, category: Category, basis: Basis = Basis.PUBLIC_TASK) -> Act:
     """Returns the act of an operator, or raises Denial for anyone else."""
     actor = asked.actor
     if actor.kind is not ActorKind.OPERATOR:
@@ -25,5 +25,5 @@ def act_of_operator(asked: Asked[Any], action: Action, category: Category) -> Ac
         purpose=asked.body.purpose,
         action=action,
         category=category,
-        basis=Basis.PUBLIC_TASK,
+        basis=basis,
     )

@@ -14,6 +14,8 @@ from uuid import UUID
 import pytest
 
 from services.audit.facts import Facts
+from services.audit.judge import judge
+from services.audit.judged import Evidence, Said
 from shared.events.base import Fact
 from shared.events.network import (
     Capacity,
@@ -109,3 +111,33 @@ def test_a_consent_asked_anew_or_renewed_keeps_a_no_and_drops_a_yes() -> None:
     assert tell(ConsentAsked, 4) == {father: "refused"}
     tell(ConsentGiven, 5, giver=MOTHER)
     assert tell(ConsentAsked, 1, consent=6) == {father: "refused"}
+
+
+@pytest.mark.parametrize(
+    ("more", "codes"),
+    [
+        ({"action": "manage", "basis": "public_task"}, []),  # the foundation's templates
+        ({"action": "view", "basis": "anonymous_aggregate", "what": "insight"}, []),
+        ({"action": "view", "basis": "public_task", "what": "insight"}, ["no_grant"]),
+        ({"action": "view", "basis": "anonymous_aggregate", "what": "goals-of-child"}, ["no_grant"]),
+        ({"action": "manage", "basis": "public_task", "category": "plan"}, ["no_grant"]),
+        ({"action": "manage", "basis": "public_task", "kind": "person"}, ["no_grant"]),
+    ],
+)
+def test_an_operator_publishes_templates_and_counts_and_does_nothing_else_in_goals(
+    more: dict[str, str], codes: list[str]
+) -> None:
+    name = "access.viewed" if "what" in more else "template.published"
+    entry = {
+        "type": f"nl.samenkracht.goals.{name}.v1",
+        "producer": "goals",
+        "seq": 1,
+        "about": str(UUID(int=1)),
+        "school": "the-oak",
+        "actor": str(UUID(int=2)),
+        "kind": "operator",
+        "category": "goals",
+        "outcome": "permitted",
+        **more,
+    }
+    assert [one.code for one in judge(Said(0, entry), Evidence())] == codes

@@ -121,6 +121,7 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "qry goals.conversation-invite": lambda talk: {"conversation": talk, "purpose": "guidance"},
     "qry goals.heard-summary": lambda child: {"about": child, "purpose": "guidance"},
     "qry goals.guidance": lambda child: {"about": child, "purpose": "guidance"},
+    "qry goals.insight": lambda child: {"about": child, "purpose": "guidance"},
     "qry goals.export-child": lambda child: {"about": child, "purpose": "own_data"},
     "qry goals.export-plan": lambda plan: {"plan": plan, "purpose": "own_data"},
     "qry goals.agreements": lambda plan: {"plan": plan, "purpose": "guidance"},
