@@ -156,17 +156,18 @@ def _emergency(row: dict[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def decide_consents(asked: Asked[Consents], seen: Snapshot) -> Change:
-    """Shows a child's consents at a moment."""
+    """Shows a child's consents at a moment. A guardian, in whatever role, sees the own answers and none of another."""
     body = asked.body
+    only = asked.actor.id if seen.state["guardian"] else None
     permit = may_look(asked, seen, body.child, school_subject(asked.school))
     on = body.on or datetime.fromisoformat(seen.state["now"])
     events = [Event.parse(text.encode()) for text in seen.state["events"]]
     consents = Facts().take(events).consents
-    result = {"consents": [_consent(id_, one, events, on) for id_, one in consents.items()], "on": on.isoformat()}
+    result = {"consents": [_consent(id_, one, events, on, only) for id_, one in consents.items()], "on": on.isoformat()}
     return shown(permit, "consents", body.child, result, things=len(consents))
 
 
-def _consent(id_: UUID, one: Consent, events: Sequence[Event], on: datetime) -> dict[str, Any]:
+def _consent(id_: UUID, one: Consent, events: Sequence[Event], on: datetime, only: UUID | None) -> dict[str, Any]:
     last = next(e for e in reversed(events) if e.thing == id_)
     state = str(last.content["data"]["fact"]["state"])
     answered = {str(e.act.actor): e.occurred_at.isoformat() for e in events if e.thing == id_}
@@ -183,6 +184,7 @@ def _consent(id_: UUID, one: Consent, events: Sequence[Event], on: datetime) -> 
         "answers": [
             {"giver": str(who), "answer": answer.kind, "capacity": answer.capacity.value, "at": answered.get(str(who))}
             for who, answer in sorted(one.answers.items())
+            if only is None or who == only
         ],
         "recorded_at": last.recorded_at.isoformat(),
     }

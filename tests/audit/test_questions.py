@@ -18,6 +18,7 @@ from shared.events.network import (
     ConsentWithdrawn,
     EmergencyReviewed,
     EmergencyStarted,
+    MemberAdded,
     RecipientKind,
     ReviewOutcome,
 )
@@ -37,7 +38,7 @@ from tests.audit.support import (
     pseudonym,
 )
 
-CONSENT = pseudonym(60)
+CONSENT, FATHER = pseudonym(60), pseudonym(61)
 DAY = timedelta(days=1)
 
 
@@ -108,6 +109,22 @@ async def test_and_as_was_known_on_a_date(consented: Log) -> None:
     (one,) = answer["consents"]
     assert one["answers"][0]["giver"] == str(MOTHER)
     assert (one["purpose"], one["categories"], one["recipient"]) == ("care_coordination", ["goals"], str(CARER))
+
+
+async def test_a_guardian_is_shown_no_other_guardians_answer(log: Log) -> None:
+    await log.settle()
+    journal = Journal(log.school, "network")
+    for who in (MOTHER, FATHER):
+        part = {"membership": pseudonym(80), "member": who, "role": Role.GUARDIAN, "starts_at": NOW}
+        journal.add(MemberAdded(**part), act())
+    journal.add(ConsentAsked(**consent(1, ConsentState.ASKED)), act(), thing=CONSENT)
+    for version, who in ((2, MOTHER), (3, FATHER)):
+        said = {"giver": who, "capacity": Capacity.AUTHORITY_HOLDER}
+        journal.add(ConsentGiven(**consent(version, ConsentState.GIVEN, **said)), act(who), thing=CONSENT)
+    await log.log(journal.events)
+    for who, givers in ((MOTHER, [MOTHER]), (AUDITOR, [MOTHER, FATHER])):
+        (one,) = (await log.ask("consents", who, child=CHILD))["consents"]
+        assert sorted(answer["giver"] for answer in one["answers"]) == sorted(map(str, givers))
 
 
 async def test_every_emergency_is_shown_with_its_review_or_that_nobody_did_it(log: Log) -> None:

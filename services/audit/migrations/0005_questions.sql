@@ -78,6 +78,10 @@ BEGIN
     RETURN jsonb_build_object(
         'subjects', log_subjects(v_school, v_child),
         'now', (SELECT clock_timestamp() + shift FROM time_shift),
+        'guardian', EXISTS (
+            SELECT FROM line WHERE school = v_school AND about = v_child AND type = 'nl.samenkracht.network.member.added.v1'
+               AND event::jsonb->'data'->'fact'->>'role' = 'guardian'
+               AND event::jsonb->'data'->'fact'->>'member' = p_args->>'actor'),
         'events', coalesce((
             SELECT jsonb_agg(event ORDER BY seq) FROM line
              WHERE school = v_school AND about = v_child AND type IN (
