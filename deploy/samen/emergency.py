@@ -65,6 +65,7 @@ def contacts(child: ChildId, school: School, person: As, as_json_: Json = False,
         table.add_column(column, overflow="fold")
     for one in found["contacts"]:
         name = f"{one['given_name']} {one['family_name']}"
+        name += " (confidential: pass nothing on)" if one["confidential"] else ""
         table.add_row(*(escape(value or "") for value in (name, one["role"], one["phone"], one["email"])))
     Console().print(table)
 

@@ -204,8 +204,15 @@ def _wrong(one: Weighing) -> str | None:
     fitting = [c for c in CEILINGS if c.on_school in {None, one.on_school} and c.holds(one.grant)]
     if not fitting:
         return "grant_beyond_role"
+    if Category.CONTACT in one.grant.categories and not one.on_school and _is_guardian(one):
+        return "contact_of_guardian"
     codes = [code for ceiling in fitting if (code := _unsupported(one, ceiling.needs)) is None or code]
     return None if None in codes else codes[0]
+
+
+def _is_guardian(one: Weighing) -> bool:
+    """Tells whether the member is or was a guardian of the child: such a one has contact data in no role at all."""
+    return any(part.member == one.grant.member and part.role is Role.GUARDIAN for part in one.facts.parts.values())
 
 
 def _unsupported(one: Weighing, needs: str) -> str | None:

@@ -10,8 +10,9 @@ from pydantic import AfterValidator, Field
 
 from services.network.draft import as_moment
 from services.network.members import conflict, invalid
-from services.network.model import AnswerKind, Child, Consent, day_start
+from services.network.model import AnswerKind, Child, Consent
 from services.network.policy import EXTERNAL
+from services.network.spans import day_start
 from services.network.times import renewable_from
 from shared.events.network import ConsentState, RecipientKind
 from shared.events.words import Category, Purpose

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from services.network.draft import Draft, act_without_grant, authority_row
 from services.network.members import Managing, conflict, end_of, invalid
-from services.network.model import OF_AGE_AT, Authority, Child, children_of, day_start, school_of
+from services.network.model import OF_AGE_AT, Authority, Child, children_of, school_of
 from services.network.policy import HOME
+from services.network.spans import day_start
 from shared.access import Denial, Permit
 from shared.events.base import Act
 from shared.events.network import AuthorityEnded, AuthorityRecorded, Decision, HolderRole

@@ -9,10 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from services.network.draft import Draft
-from services.network.model import Child, day_start
+from services.network.model import Child
 from services.network.policy import ROLES_OF_CHILD, ROLES_OF_SCHOOL
 from services.network.roster import PreviewRoster, RosterLink, RosterNetwork, RosterOrganisation, RosterPerson
 from services.network.roster_links import Links, Tally
+from services.network.spans import day_start
 from shared.events.network import (
     OrganisationAdded,
     PersonAdded,

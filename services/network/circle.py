@@ -6,17 +6,12 @@ from typing import Any
 
 from services.network.confidential import SetConfidential, decide_set_confidential
 from services.network.invitations import (
-    Invitation,
     Invitations,
     InviteMember,
     RevokeInvitation,
-    TakeInvitation,
-    Tries,
-    decide_invitation,
     decide_invitations,
     decide_invite_member,
     decide_revoke_invitation,
-    decide_take_invitation,
 )
 from services.network.lifecycle import (
     EndPlacement,
@@ -32,6 +27,7 @@ from services.network.lifecycle import (
 )
 from services.network.mandates import RenewMandate, decide_renew_mandate
 from services.network.receipts import ConsentReceipt, PublishNotice, decide_consent_receipt, decide_publish_notice
+from services.network.taking import Invitation, TakeInvitation, Tries, decide_invitation, decide_take_invitation
 from services.network.ties import Ecogram, StateTie, decide_ecogram, decide_state_tie
 from shared.unit import Endpoint
 

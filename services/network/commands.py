@@ -24,15 +24,12 @@ from services.network.consents import (
     decide_refuse_consent,
     decide_withdraw_consent,
 )
+from services.network.emergencies import Emergencies, EmergencyContacts, decide_emergencies, decide_emergency_contacts
 from services.network.emergency import (
     BreakGlass,
-    Emergencies,
-    EmergencyContacts,
     EndEmergency,
     ReviewEmergency,
     decide_break_glass,
-    decide_emergencies,
-    decide_emergency_contacts,
     decide_end_emergency,
     decide_review_emergency,
 )

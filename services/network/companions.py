@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from services.network.answering import InDialogue, Talk
 from services.network.dialogue import Companion
 from services.network.members import Circle, conflict, invalid
+from services.network.talk import InDialogue, Talk
 from shared.events import dialogue as told
 from shared.events.words import Role
 from shared.unit import Asked, Change, Snapshot

@@ -8,6 +8,7 @@ from services.network.draft import Draft, act_without_grant
 from services.network.lifecycle import MEMBERS
 from services.network.members import Managing, invalid
 from services.network.model import children_of, school_of
+from shared.errors import Problem, ProblemType
 from shared.events.network import PersonChanged
 from shared.events.words import Action, Basis, Category, school_subject
 from shared.unit import Asked, Change, Snapshot, stale
@@ -34,6 +35,11 @@ def decide_set_confidential(asked: Asked[SetConfidential], seen: Snapshot) -> Ch
         draft = Draft(seen, act)
     else:
         permit = seen.require(asked, Action.MANAGE, Category.CONTACT, about=about)
+        if any({asked.actor.id, body.person} <= child.guardians for child in children_of(seen.state).values()):
+            raise Problem(
+                ProblemType.FORBIDDEN,
+                "guardians of one child do not decide this for each other: someone else at the school does",
+            )
         draft = Draft(seen, permit.act, (permit,))
     if person is None:
         raise invalid("person is not known to this school: find it first", field="person")

@@ -19,9 +19,10 @@ from services.network.asking import (
     standing,
 )
 from services.network.authority import holder_act
+from services.network.consent_state import state_at
 from services.network.draft import Draft, consent_row, consent_words
 from services.network.members import conflict
-from services.network.model import Answer, AnswerKind, Child, Consent, children_of, school_of, state_at
+from services.network.model import Answer, AnswerKind, Child, Consent, children_of, school_of
 from shared.errors import Problem
 from shared.events.network import (
     Capacity,

@@ -15,8 +15,8 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from services.network.model import AMSTERDAM
 from services.network.policy import EXTERNAL, SCHOOL_TEAM
+from services.network.spans import AMSTERDAM
 from shared.events.dialogue import DialogueState, Kept, Party
 from shared.events.network import Grant
 from shared.events.words import Action, Category, Role, Setting

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.network.model import Authority, Child, Consent, Mandate, Membership, School, state_at
-from services.network.policy import child_grants, school_grants
+from services.network.consent_state import state_at
+from services.network.grants import child_grants, school_grants
+from services.network.model import Authority, Child, Consent, Mandate, Membership, School, children_of, school_of
 from services.network.safeguards import Emergency
 from services.network.times import Reminder, due, next_attention, review_due_at, told
 from shared.access import Permit
 from shared.access_projection import by_member
-from shared.actor import Actor
+from shared.actor import Actor, service_id
 from shared.events.base import Act, Fact, NewEvent
 from shared.events.network import (
     AccessChanged,
@@ -22,10 +24,11 @@ from shared.events.network import (
     ConsentRenewalDue,
     ConsentSettled,
     ConsentState,
+    EmergencyEnded,
     EmergencyReviewOverdue,
     Grant,
 )
-from shared.events.words import Action, Basis, Category, Purpose
+from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
 from shared.unit import Change, Row, Snapshot
 
 
@@ -41,6 +44,8 @@ class Draft:
         self._events: list[NewEvent] = []
         self._grants: dict[UUID, NewEvent] = {}
         self._last: list[NewEvent] = []
+        self._seen = seen
+        self._ended: dict[UUID, datetime] = {}
 
     def write(self, table: str, id_: UUID, seen: int, values: Mapping[str, Any]) -> None:
         """Writes a row; what was already drafted for it stays, but for the values given now."""
@@ -63,6 +68,49 @@ class Draft:
             self.tell(_reminding(one), child.id, one.about.id)
         return told(child, done)
 
+    def end_emergency(self, child: UUID, one: Emergency, at: datetime) -> None:
+        """Ends emergency access at `at`, before its time, once. The child's grants, published after, are without it."""
+        if one.id in self._ended:
+            return
+        self._ended[one.id] = at
+        self.write("emergency", one.id, one.version, {"ends_at": at})
+        self.tell(EmergencyEnded(emergency=one.id, member=one.member, ends_at=at), child, one.id)
+
+    def ends_with(self, standing: Membership) -> None:
+        """Ends the emergency access that rests on a membership when that ends, and all to a child that leaves.
+
+        It may be to any child: others than the membership's own are published with the Change, as network itself.
+        """
+        end = standing.span.until if standing.span.holds(self.now) else self.now
+        for child in self._resting():
+            leaves = standing.role is Role.CHILD and standing.subject == child.id
+            for one in child.emergencies:
+                if (leaves or one.standing == standing.id) and end < one.ends_at:
+                    with self._as_network(other=child.id != standing.subject):
+                        self.end_emergency(child.id, one, end)
+
+    def _resting(self) -> Iterable[Child]:
+        """Returns the children, of those that the reader brought for it, with emergency access that lasts."""
+        return children_of({**self._seen.state, "children": self._seen.state.get("resting") or ()}).values()
+
+    @contextmanager
+    def _as_network(self, *, other: bool = True) -> Iterator[None]:
+        """What is about another subject than the act is network's own doing, on behalf of who acts."""
+        own = self._act
+        if other:
+            self._act = Act(
+                actor=service_id("network"),
+                kind=ActorKind.SERVICE,
+                door="network",
+                on_behalf_of=own.actor,
+                purpose=Purpose.ADMINISTRATION,
+                action=Action.MANAGE,
+                category=Category.NETWORK,
+                basis=Basis.PUBLIC_TASK,
+            )
+        yield
+        self._act = own
+
     def withdraws(self, id_: UUID, subject: UUID, thing: UUID) -> dict[str, Any]:
         """Has it told when what this takes away is effective everywhere; returns what the reply says of that."""
         values = {"subject": subject, "thing": thing, "act": self._act.model_dump(mode="json"), "how": None}
@@ -74,6 +122,8 @@ class Draft:
 
         A change of holders can change how a consent stands: that is told too, and its version grows.
         """
+        emergencies = (replace(one, ends_at=self._ended.get(one.id, one.ends_at)) for one in child.emergencies)
+        child = replace(child, emergencies=tuple(emergencies))
         child = replace(child, consents=tuple(self._settled(consent, child) for consent in child.consents))
         if child.wide != school.wide:
             self.write("child", child.id, child.version, {"wide": school.wide})
@@ -86,6 +136,11 @@ class Draft:
         self._publish(child.id, child.revision, child_grants(child, school, self.now))
         return child
 
+    def publish_beside(self, child: Child, school: School) -> None:
+        """Publishes the grants on another child than the act is about."""
+        with self._as_network():
+            self.publish_child(child, school)
+
     def publish_nobody(self, child: Child) -> None:
         """Publishes that nobody has any grant on a child."""
         self._publish(child.id, child.revision, ())
@@ -96,6 +151,9 @@ class Draft:
 
     def change(self, reply: Mapping[str, Any] | None = None) -> Change:
         """Returns the Change."""
+        for child in self._resting() if self._ended else ():
+            if child.id not in self._grants and any(one.id in self._ended for one in child.emergencies):
+                self.publish_beside(child, school_of(self._seen.state))
         return Change(
             permits=self._permits,
             events=(*self._events, *self._grants.values(), *self._last),

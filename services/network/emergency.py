@@ -13,18 +13,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.network.draft import Draft, act_without_grant, as_moment
 from services.network.members import conflict, invalid
 from services.network.model import Child, Membership, School, children_of, school_of
-from services.network.policy import EMERGENCY_RULE, REVIEWERS
-from services.network.queries import also, viewed
+from services.network.policy import EMERGENCY_RULE, REVIEWERS, open_to
+from services.network.queries import also
 from services.network.safeguards import Emergency
-from services.network.times import review_due_at
+from services.network.spans import FOREVER
 from shared import access
 from shared.access import HOLDS_FOR, Permit, View
 from shared.errors import Problem, ProblemType
 from shared.events.base import Act
-from shared.events.network import EmergencyEnded, EmergencyReviewed, EmergencyStarted, ReviewOutcome
-from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
+from shared.events.network import EmergencyReviewed, EmergencyStarted, ReviewOutcome
+from shared.events.words import Action, ActorKind, Basis, Category, Purpose
 from shared.text import Text
-from shared.unit import Asked, Change, Query, Request, Snapshot, stale
+from shared.unit import Asked, Change, Request, Snapshot, stale
 
 
 class EmergencySettings(BaseSettings):
@@ -67,18 +67,6 @@ class ReviewEmergency(Request):
     reason: Text
 
 
-class Emergencies(Query):
-    """Emergency access to a child: who, when, how it was judged; why, for reviewers and for who took it."""
-
-    child: UUID
-
-
-class EmergencyContacts(Query):
-    """Who can be reached about a child: name, role, telephone and mail."""
-
-    child: UUID
-
-
 def decide_break_glass(asked: Asked[BreakGlass], seen: Snapshot) -> Change:
     """Gives the asking member of the team or of care access to the child at once, and tells the reviewers."""
     standing, permits = _stand(asked, seen)
@@ -116,14 +104,18 @@ def decide_break_glass(asked: Asked[BreakGlass], seen: Snapshot) -> Change:
         member=emergency.member,
         role=emergency.role,
         organisation=emergency.organisation,
-        categories=EMERGENCY_RULE.categories,
+        categories=open_to(child, emergency.member, EMERGENCY_RULE.categories),
         starts_at=emergency.starts_at,
         ends_at=emergency.ends_at,
     )
     draft.tell_last(fact, child.id, emergency.id)
     draft.publish_child(replace(child, emergencies=(*child.emergencies, emergency)), school)
-    # Its revision moves too: a reviewer who joins or leaves in this moment is decided about again, knowing of it.
+    # Their revisions move too: a reviewer who joins or leaves in this moment, and what ends the membership that this
+    # rests on, is decided about again, knowing of it.
     draft.publish_school(school)
+    for beside in children_of({**seen.state, "children": seen.state["beside"]}).values():
+        if beside.id == standing.subject:
+            draft.publish_beside(beside, school)
     return draft.change(
         {
             "emergency": str(emergency.id),
@@ -149,13 +141,16 @@ def _stand(asked: Asked[BreakGlass], seen: Snapshot) -> tuple[Membership, tuple[
     child_id, purpose = asked.body.child, asked.body.purpose
     view = seen.views.get(child_id) or View(child_id, None, (), fresh=seen.leased)
     shift = seen.now - seen.clock
+    if any(child.has_left(seen.now) for child in children_of(seen.state).values()):
+        raise access.denial(view, asked.actor, Action.VIEW, Category.IDENTITY, purpose, "has_left")
     if view.revision is not None and view.fresh and asked.actor.kind is ActorKind.PERSON:
         for one in _MEMBERSHIPS.validate_python(seen.state["standings"]):
             there = seen.views.get(one.subject)
-            lasts = one.ends_at is None or one.ends_at - shift > seen.clock + HOLDS_FOR
+            # Suspended, or with its mandate over or still to come, it gives nothing now: it lets nobody in either.
+            until = None if one.span.until == FOREVER else one.span.until - shift
+            lasts = one.span.holds(seen.now) and (until is None or until > seen.clock + HOLDS_FOR)
             if one.role in EMERGENCY_RULE.roles and lasts and there is not None and there.revision is not None:
                 act = _act(asked, one, view.revision)
-                until = one.ends_at - shift if one.ends_at else None
                 subjects = {child_id: (view.revision, None), one.subject: (there.revision, until)}
                 permits = tuple(
                     Permit(act, subject, revision, seen.clock, end) for subject, (revision, end) in subjects.items()
@@ -196,8 +191,7 @@ def decide_end_emergency(asked: Asked[EndEmergency], seen: Snapshot) -> Change:
     if found.ends_at <= seen.now:
         raise conflict("this emergency access is over already: nothing is left to end", version=found.version)
     ended = replace(found, ends_at=seen.now)
-    draft.write("emergency", found.id, found.version, {"ends_at": seen.now})
-    draft.tell(EmergencyEnded(emergency=found.id, member=found.member, ends_at=seen.now), child.id, found.id)
+    draft.end_emergency(child.id, found, seen.now)
     return _changed(asked, seen, draft, child, school, ended)
 
 
@@ -230,7 +224,7 @@ def decide_review_emergency(asked: Asked[ReviewEmergency], seen: Snapshot) -> Ch
     fact = EmergencyReviewed(emergency=found.id, member=found.member, outcome=body.outcome)
     draft.tell(fact, child.id, found.id)
     if stops:
-        draft.tell(EmergencyEnded(emergency=found.id, member=found.member, ends_at=seen.now), child.id, found.id)
+        draft.end_emergency(child.id, found, seen.now)
     return _changed(asked, seen, draft, child, school, judged)
 
 
@@ -241,59 +235,3 @@ def _changed(
     draft.publish_child(replace(child, emergencies=rest), school)
     reply = {"emergency": str(changed.id), "version": changed.version + 1, "revision": child.revision + 1}
     return draft.change(reply | draft.withdraws(asked.ids.time_ordered(seen.now), child.id, changed.id))
-
-
-def decide_emergencies(asked: Asked[Emergencies], seen: Snapshot) -> Change:
-    """Answers for those who may see the child's log, and for who took the access as long as it lasts."""
-    child_id = asked.body.child
-    log = also(seen, asked, Action.VIEW, Category.LOG, child_id)
-    permit = log or seen.require(asked, Action.VIEW, Category.IDENTITY, about=child_id)
-    child = children_of(seen.state)[child_id]
-    shown = [one for one in child.emergencies if log or one.member == asked.actor.id]
-    if not shown and log is None:
-        view = seen.views[child_id]
-        raise access.denial(view, asked.actor, Action.VIEW, Category.LOG, asked.body.purpose, "no_grant")
-    # Guardians and auditors see that it was, and how it was judged; the words may be about someone else.
-    reviews = log is not None and also(seen, asked, Action.DECIDE, Category.LOG, child_id) is not None
-    texts = seen.state["texts"]
-    result = [_shown(one, texts if reviews or one.member == asked.actor.id else {}) for one in shown]
-    return viewed("emergencies", child_id, permit.act, {"emergencies": result}, len(result), (permit,))
-
-
-def _shown(one: Emergency, texts: dict[str, Any]) -> dict[str, Any]:
-    words = texts.get(str(one.id)) or {"reason": None, "review_reason": None}
-    return {
-        "emergency": str(one.id),
-        "version": one.version,
-        "member": str(one.member),
-        "role": one.role.value,
-        "organisation": str(one.organisation) if one.organisation else None,
-        "starts_at": as_moment(one.starts_at),
-        "ends_at": as_moment(one.ends_at),
-        "review_due_at": as_moment(review_due_at(one.starts_at)),
-        "outcome": one.outcome.value if one.outcome else None,
-        "reviewed_by": str(one.reviewed_by) if one.reviewed_by else None,
-        "reviewed_at": as_moment(one.reviewed_at),
-        **words,
-    }
-
-
-def decide_emergency_contacts(asked: Asked[EmergencyContacts], seen: Snapshot) -> Change:
-    """Answers who can be reached, for those who may see contact data of the child."""
-    permit = seen.require(asked, Action.VIEW, Category.CONTACT, about=asked.body.child)
-    child = children_of(seen.state)[asked.body.child]
-    persons = seen.state["persons"]
-    members = []
-    for one in child.memberships:
-        person = persons.get(str(one.person))
-        if person is not None and one.span.holds(seen.now) and one.role is not Role.LOCAL_TOOL:
-            named = {name: person[name] for name in ("given_name", "family_name", "phone", "email")}
-            members.append({"person": str(one.person), "role": one.role.value, **named})
-    me = persons.get(str(child.id)) or {"given_name": None, "family_name": None}
-    result = {
-        "child": str(child.id),
-        "given_name": me["given_name"],
-        "family_name": me["family_name"],
-        "contacts": members,
-    }
-    return viewed("emergency-contacts", child.id, permit.act, result, len(members), (permit,))

@@ -10,8 +10,9 @@ from uuid import UUID
 from services.network.draft import Draft, as_moment
 from services.network.lifecycle import cut_all
 from services.network.members import Managing, conflict, invalid
-from services.network.model import Child, children_of, day_start
+from services.network.model import Child, children_of
 from services.network.queries import also, viewed
+from services.network.spans import day_start
 from services.network.terms import due_at
 from shared import access
 from shared.access import Permit, View

@@ -58,16 +58,18 @@ def decide_expectations(asked: Asked[Expectations], seen: Snapshot) -> Change:
     permit = seen.require(asked, Action.VIEW, Category.EXPECTATIONS, about=asked.body.about)
     here, me, names = around(seen, asked.body.about), asked.actor.id, seen.state["names"]
     shown: list[dict[str, Any]] = []
-    letters, last, cut = 0, None, False
+    letters, last, end, cut = 0, None, None, False
     for one in reversed(dialogues_of(seen.state)):
         if letters > MOST_LETTERS:
             cut = True
             break
-        last, reads = one.id, one.reads(me, here)
+        end, reads = one.id, one.reads(me, here)
         if reads is not Reads.NOTHING:
+            last = one.id
             shown.append(_opened(one, names) if reads is Reads.OPENED else _whole(one, me, here, names))
             letters += sum(len(turn["words"] or "") for turn in shown[-1]["turns"]) + len(one.voice.words) + 500
-    further = str(last) if cut or seen.state["full"] else None
+    # Named is one that was shown: where there is another, what lies between tells of others' talks.
+    further = str(last or end) if cut or seen.state["full"] else None
     result = {"expectations": shown, "next": further}
     return viewed("expectations", asked.body.about, permit.act, result, len(shown), (permit,))
 
@@ -210,7 +212,8 @@ def decide_my_expectations(asked: Asked[MyExpectations], seen: Snapshot) -> Chan
         for permit in used
     )
     listed = sorted((item for items in shown.values() for item in items), key=lambda item: str(item["dialogue"]))
-    further = str(found[-1].id) if found and seen.state["full"] else None
+    last = listed[-1]["dialogue"] if listed else str(found[-1].id) if found else None
+    further = last if seen.state["full"] else None
     result = {"expectations": listed, "next": further}
     identities = tuple(known[permit.subject] for permit in used if permit.subject in known)
     return Change(permits=(*used, *identities), events=events, result=result)

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from services.network.model import AMSTERDAM, FOREVER, Child, Membership, School, Span, state_at
-from services.network.policy import EXTERNAL, FORESEEN, POLICY_VERSION, Claim, Standing, claims
+from services.network.consent_state import state_at
+from services.network.grants import FORESEEN, Claim, claims
+from services.network.model import Child, Membership, School
+from services.network.policy import EXTERNAL, POLICY_VERSION, Standing
 from services.network.safeguards import in_force
+from services.network.spans import AMSTERDAM, FOREVER, Span
 from shared.events.network import ConsentState, Decision, HolderRole, PolicyRule
 from shared.events.words import Action, Category, Purpose, Role
 
@@ -82,6 +85,9 @@ def explain(child: Child, school: School, asked: Question, *, discreet: bool = F
     reasons += _consents(child, members, asked, discreet=discreet)
     reasons += [_claim(claim, asked) for claim in fitting]
     reasons += _near(found, asked) if not fitting else []
+    if asked.category is Category.CONTACT and asked.who in child.guardians:
+        words = "Is or was a guardian of this child: contact data round it is closed to guardians, in whatever role."
+        reasons.append(Reason("guardian", holds=False, words=words))
     reasons.append(Reason("tables", holds=allowed, words=f"Decided by version {POLICY_VERSION} of the rules."))
     return Explanation(allowed, tuple(reasons))
 

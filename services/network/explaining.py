@@ -8,9 +8,9 @@ from pydantic import AwareDatetime
 
 from services.network.draft import act_without_grant, as_moment
 from services.network.explain import Question, explain
+from services.network.grants import FORESEEN
 from services.network.members import invalid
 from services.network.model import Child, children_of, school_of
-from services.network.policy import FORESEEN
 from services.network.queries import also, viewed
 from shared import access
 from shared.access import Permit, View
@@ -46,7 +46,7 @@ def decide_policy_explanation(asked: Asked[PolicyExplanation], seen: Snapshot) -
         raise invalid("your own future is not told: what changes then may tell of others. Ask about now or before")
     child, school = children_of(seen.state)[body.child], school_of(seen.state)
     question = Question(body.who, body.action, body.category, body.for_purpose, at)
-    found = explain(child, school, question, discreet=keeper is None)
+    found = explain(child, school, question, discreet=keeper is None or asked.actor.id in child.guardians)
     result = {
         "allowed": found.allowed,
         "at": as_moment(at),

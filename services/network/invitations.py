@@ -1,46 +1,36 @@
-"""Invitations: single use, expiring, for one role in one network. Bodies and pure decisions.
+"""Invitations: single use, expiring, for one role in one network. How they are made, listed and taken back. Pure.
 
-Whoever has the secret can look at what the mandate will allow, and take it. A secret that is wrong, used, expired or
-revoked is refused in one and the same way, after one and the same look: nothing tells whether there ever was one.
+`taking.py` has what becomes of one for whoever has its secret.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import Field
 
-from services.network.draft import Draft, act_without_grant, as_mandate, as_moment
+from services.network.draft import Draft, as_mandate, as_moment
+from services.network.grants import child_grants, school_grants
 from services.network.members import (
     Circle,
-    Email,
     GivenMandate,
-    add_membership,
     conflict,
     invalid,
 )
-from services.network.model import Mandate, Membership, day_start
 from services.network.policy import EXTERNAL, WIDE
 from services.network.queries import also, viewed
-from services.network.words import allowed_to
-from shared import access
-from shared.access import Denial, Permit, View
-from shared.errors import Problem, ProblemType
-from shared.events.network import InvitationMade, InvitationRevoked, InvitationTaken, PersonAdded
-from shared.events.words import Action, ActorKind, Basis, Category, Role, school_subject
-from shared.text import Day, Line
+from services.network.spans import day_start
+from shared.access import Permit
+from shared.events.network import InvitationMade, InvitationRevoked
+from shared.events.words import Action, Category, Role
+from shared.text import Day
 from shared.unit import Asked, Change, Query, Request, Snapshot, stale
-from shared.unit_run import problem
 
 VALID_FOR = timedelta(days=14)
 LONGEST = timedelta(days=60)
-MOST_WRONG = 20
-"""Wrong secrets that are answered a door and minute."""
 NOT_INVITED = frozenset({Role.CHILD, Role.LOCAL_TOOL})
 
 Secret = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
@@ -66,71 +56,10 @@ class RevokeInvitation(Request):
     version: int
 
 
-class Introduction(Request):
-    """Who takes an invitation, when the school does not know this person yet."""
-
-    given_name: Line
-    family_name: Line
-    email: Email | None = None
-    phone: Line | None = None
-
-
-class TakeInvitation(Request):
-    """Takes part by an invitation. `new_person` only when the school does not know the asking person."""
-
-    secret: Secret
-    new_person: Introduction | None = None
-
-
-class Invitation(Query):
-    """What an invitation is for, and what it will allow."""
-
-    secret: Secret
-
-
 class Invitations(Query):
     """The invitations to a network: all that are open, and the latest others."""
 
     subject: UUID
-
-
-B = TypeVar("B", bound=BaseModel)
-_MANDATE = TypeAdapter(Mandate | None)
-
-
-class Tries:
-    """Counts wrong secrets by door and minute of the database's clock.
-
-    In this process's memory: each replica counts for itself, and a restart begins anew. Guessing is hopeless by the
-    secret's length; this keeps a guesser from filling the journal. Who has a right secret is never held up by others.
-    """
-
-    def __init__(self, most: int = MOST_WRONG) -> None:
-        self._most = most
-        self._minute = 0
-        self._wrong: Counter[str] = Counter()
-
-    def limit(self, decide: Callable[[Asked[B], Snapshot], Change]) -> Callable[[Asked[B], Snapshot], Change]:
-        """Returns `decide`, which answers no more wrong secrets than that."""
-
-        def limited(asked: Asked[B], seen: Snapshot) -> Change:
-            try:
-                return decide(asked, seen)
-            except Denial:
-                if not self._counts(asked.actor.door, seen.clock):
-                    raise Problem(
-                        ProblemType.RATE_LIMITED, "too many invitations were tried that can't be used: wait a minute"
-                    ) from None
-                raise
-
-        return limited
-
-    def _counts(self, door: str, at: datetime) -> bool:
-        minute = int(at.timestamp() // 60)
-        if minute != self._minute:
-            self._minute, self._wrong = minute, Counter()
-        self._wrong[door] += 1
-        return self._wrong[door] <= self._most
 
 
 def decide_invite_member(asked: Asked[InviteMember], seen: Snapshot) -> Change:
@@ -222,91 +151,19 @@ def decide_revoke_invitation(asked: Asked[RevokeInvitation], seen: Snapshot) -> 
     return draft.change({"invitation": found["id"], "version": body.version + 1})
 
 
-def _refused(asked: Asked[Any]) -> Denial:
-    view = View(school_subject(asked.school), None, (), fresh=True)
-    return access.denial(view, asked.actor, Action.VIEW, Category.NETWORK, asked.body.purpose, "no_such_invitation")
-
-
-def _found(asked: Asked[Any], seen: Snapshot) -> dict[str, Any]:
-    """Returns the invitation that was read, or raises what every secret gets that can't be used (now)."""
-    found: dict[str, Any] | None = seen.state["invitation"]
-    if found is None:
-        raise _refused(asked)
-    circle = Circle.of(seen, UUID(found["subject"]))
-    view = seen.views.get(UUID(found["subject"]))
-    closed = view is None or view.revision is None  # since a recovery, until it was reviewed
-    if closed or (circle.child is not None and circle.child.has_left(seen.now)):
-        raise _refused(asked)
-    return found
-
-
-def decide_invitation(asked: Asked[Invitation], seen: Snapshot) -> Change:
-    """Answers what an invitation is for: the school, the role and what it allows. Nothing about the child."""
-    found = _found(asked, seen)
-    if found["taken_at"]:
-        raise _refused(asked)
-    act = act_without_grant(asked.actor, Action.VIEW, Category.NETWORK, asked.body.purpose, Basis.PUBLIC_TASK)
-    of_child = found["subject"] != str(school_subject(asked.school))
-    result = {
-        "school_name": seen.state["school_name"],
-        "network": "child" if of_child else "school",
-        "role": found["role"],
-        "organisation_name": seen.state["organisation_name"],
-        "mandate": found["mandate"],
-        "expires_at": found["expires_at"],
-        "allows": allowed_to(Role(found["role"]), of_child=of_child),
-    }
-    return viewed("invitation", UUID(found["subject"]), act, result, 1, (), UUID(found["id"]))
-
-
-def decide_take_invitation(asked: Asked[TakeInvitation], seen: Snapshot) -> Change:
-    """Makes the asking person a member; the grants follow in the same transaction."""
-    found, person = _found(asked, seen), asked.actor.id
-    if found["taken_at"]:
-        raise problem("forbidden")  # this person took it: a retry is answered with the first reply, anything else so
-    if asked.actor.kind is not ActorKind.PERSON or found["subject"] == str(person):
-        raise _refused(asked)
-    act = act_without_grant(asked.actor, Action.PROPOSE, Category.NETWORK, asked.body.purpose, Basis.PUBLIC_TASK)
-    subject, invitation, role = UUID(found["subject"]), UUID(found["id"]), Role(found["role"])
-    draft, circle = Draft(seen, act), Circle.of(seen, subject)
-    circle.check_not_there(person, role, seen)
-    organisation = UUID(found["organisation"]) if found["organisation"] else None
-    _introduce(asked, seen, draft, subject, organisation)
-    membership = Membership(
-        id=asked.ids.time_ordered(seen.now),
-        version=1,
-        subject=subject,
-        person=person,
-        role=role,
-        organisation=organisation,
-        on_behalf_of=None,
-        source="hand",
-        starts_at=seen.now,
-        ends_at=None,
-        mandate=_MANDATE.validate_python(found["mandate"]),
+def may_invite(maker: UUID, role: Role, circle: Circle, now: datetime) -> bool:
+    action, category = _needed(role)
+    grants = child_grants(circle.child, circle.school, now) if circle.child else school_grants(circle.school, now)
+    return any(
+        one.member == maker and action in one.actions and category in one.categories and one.valid_from <= now
+        for one in grants
     )
-    draft.write("invitation", invitation, found["version"], {"taken_at": seen.now, "taken_by": person})
-    draft.tell(InvitationTaken(invitation=invitation, membership=membership.id, member=person), subject, invitation)
-    add_membership(draft, membership)
-    revision = circle.publish(draft, circle.with_changed(membership), role)
-    return draft.change({"membership": str(membership.id), "version": 1, "person": str(person), "revision": revision})
-
-
-def _introduce(
-    asked: Asked[TakeInvitation], seen: Snapshot, draft: Draft, subject: UUID, organisation: UUID | None
-) -> None:
-    """Drafts the asking person, under the id that the door knows it by, when the school does not know it yet."""
-    new, person = asked.body.new_person, asked.actor.id
-    if (new is None) != bool(seen.state["person_known"]):
-        raise invalid("say who you are with new_person if the school does not know you yet, and only then")
-    if new is not None:
-        draft.write("person", person, 0, new.model_dump(exclude={"purpose"}) | {"organisation": organisation})
-        draft.tell(PersonAdded(person=person, pupil=False), subject, person)
 
 
 def decide_invitations(asked: Asked[Invitations], seen: Snapshot) -> Change:
     """Answers a network's invitations: to those who may reach people for the school all, to others their own."""
     permit, mine = _asker(asked, seen, asked.body.subject)
+    circle = Circle.of(seen, asked.body.subject)
     shown = [
         {
             "invitation": one["id"],
@@ -316,16 +173,19 @@ def decide_invitations(asked: Asked[Invitations], seen: Snapshot) -> Change:
             "mandate": one["mandate"],
             "invited_by": one["invited_by"],
             "expires_at": one["expires_at"],
-            "state": _state(one, seen.now),
+            "state": _state(one, circle, seen.now),
         }
         for one in mine
     ]
     return viewed("invitations", permit.subject, permit.act, {"invitations": shown}, len(shown), (permit,))
 
 
-def _state(one: dict[str, Any], now: datetime) -> str:
+def _state(one: dict[str, Any], circle: Circle, now: datetime) -> str:
+    """Returns how it stands; `void`: whoever made it may not invite any more, so nobody can take it."""
     if one["revoked_at"]:
         return "revoked"
     if one["taken_at"]:
         return "taken"
-    return "open" if _is_open(one, now) else "expired"
+    if not _is_open(one, now):
+        return "expired"
+    return "open" if may_invite(UUID(one["invited_by"]), Role(one["role"]), circle, now) else "void"

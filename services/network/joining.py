@@ -19,7 +19,8 @@ from services.network.members import (
     end_of,
     invalid,
 )
-from services.network.model import Membership, day_start
+from services.network.model import Membership
+from services.network.spans import day_start
 from shared.events.words import Action, Category, Role
 from shared.text import Code, Day
 from shared.unit import Asked, Change, Snapshot

@@ -136,7 +136,7 @@ def _managed(
 
 
 def decide_suspend_membership(asked: Asked[SuspendMembership], seen: Snapshot) -> Change:
-    """Stops every grant of a membership, which stays."""
+    """Stops every grant of a membership, which stays, and ends the emergency access that rests on it."""
     draft, circle, found = _managed(asked, seen)
     if found.suspended_at is not None:
         raise conflict("this membership is suspended already: resume it, or end it", version=found.version)
@@ -146,6 +146,7 @@ def decide_suspend_membership(asked: Asked[SuspendMembership], seen: Snapshot) -
     )
     draft.tell(fact, found.subject, found.id)
     suspended = replace(found, suspended_at=seen.now)
+    draft.ends_with(suspended)
     revision = circle.publish(draft, circle.with_changed(suspended), found.role)
     reply = {"membership": str(found.id), "version": found.version + 1, "revision": revision}
     return draft.change(reply | draft.withdraws(asked.ids.time_ordered(seen.now), found.subject, found.id))
@@ -206,7 +207,7 @@ def decide_replace_member(asked: Asked[ReplaceMember], seen: Snapshot) -> Change
 
 
 def decide_end_placement(asked: Asked[EndPlacement], seen: Snapshot) -> Change:
-    """Ends all that hung on a child's place here, at one moment: members, authority, consents, invitations."""
+    """Ends all that hung on a child's place here, at one moment: members, consents, emergencies and the rest."""
     permit = seen.require(asked, Action.MANAGE, Category.NETWORK, about=asked.body.child)
     draft, circle = Draft(seen, permit.act, (permit,)), Circle.of(seen, asked.body.child)
     child = children_of(seen.state)[asked.body.child]
@@ -234,6 +235,9 @@ def cut_all(
     invitations = [one for one in open_invitations(seen) if one["subject"] == str(child.id)]
     for one in invitations:
         revoke(draft, one, REASON)
+    for emergency in child.emergencies:
+        if emergency.ends_at > seen.now:
+            draft.end_emergency(child.id, emergency, seen.now)
     fact = PlacementEnded(
         at=seen.now,
         reason=reason,

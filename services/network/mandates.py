@@ -7,7 +7,8 @@ from uuid import UUID
 
 from services.network.draft import Draft, as_mandate, as_moment
 from services.network.members import Circle, Managing, conflict, invalid
-from services.network.model import FOREVER, Membership, day_start
+from services.network.model import Membership
+from services.network.spans import FOREVER, day_start
 from shared.events.network import MembershipChanged
 from shared.events.words import Action, Category
 from shared.text import Day
@@ -24,7 +25,7 @@ class RenewMandate(Managing):
 
 
 def tell_changed(draft: Draft, changed: Membership) -> None:
-    """Drafts the event that a membership's period or mandate is another one now."""
+    """Drafts the event that a membership's period or mandate is another one now, and what ends with the old one."""
     mandate = changed.mandate
     fact = MembershipChanged(
         membership=changed.id,
@@ -37,6 +38,7 @@ def tell_changed(draft: Draft, changed: Membership) -> None:
         mandate_ends_at=mandate.ends_at if mandate else None,
     )
     draft.tell(fact, changed.subject, changed.id)
+    draft.ends_with(changed)
 
 
 def decide_renew_mandate(asked: Asked[RenewMandate], seen: Snapshot) -> Change:

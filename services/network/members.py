@@ -10,8 +10,9 @@ from uuid import UUID
 from pydantic import Field
 
 from services.network.draft import Draft, act_without_grant, membership_row
-from services.network.model import Child, Mandate, Membership, School, children_of, day_start, school_of
+from services.network.model import Child, Mandate, Membership, School, children_of, school_of
 from services.network.policy import ROLES_OF_CHILD, ROLES_OF_SCHOOL, reaches_all
+from services.network.spans import day_start
 from shared import access
 from shared.access import View
 from shared.actor import service_id
@@ -155,6 +156,7 @@ def end_membership(draft: Draft, ended: Membership, reason: str, *, by_hand: boo
         reason=reason,
     )
     draft.tell(fact, ended.subject, ended.id)
+    draft.ends_with(ended)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,67 +5,24 @@ Facts hold from `starts_at` (included) to `ends_at` (excluded; None: open). Days
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
 from services.network.safeguards import Dispute, Emergency, PolicyVersion, in_force
+from services.network.spans import EVER, FOREVER, Span, birthday, day_start, joined, reached_at, without
 from shared.events.network import Capacity, ConsentState, Decision, HolderRole, PolicyRule, RecipientKind
 from shared.events.words import Category, Purpose, Role
-
-AMSTERDAM = ZoneInfo("Europe/Amsterdam")
-EVER = datetime.min.replace(tzinfo=UTC)
-FOREVER = datetime.max.replace(tzinfo=UTC)
 
 DECIDES_AT = 16
 """From this age the young person decides on consent (Dutch GDPR implementation act, article 5)."""
 OF_AGE_AT = 18
 """At this age parental authority ends (Dutch civil code, article 1:233 and 1:253p)."""
-
-
-def day_start(day: date) -> datetime:
-    """Returns the UTC moment at which `day` begins in the Netherlands."""
-    return datetime.combine(day, time(), AMSTERDAM).astimezone(UTC)
-
-
-def birthday(born_on: date, age: int) -> date:
-    """Returns the day on which `age` is reached; who was born on 29 February reaches it on 1 March in other years."""
-    try:
-        return born_on.replace(year=born_on.year + age)
-    except ValueError:
-        return date(born_on.year + age, 3, 1)
-
-
-@lru_cache(16_384)
-def _reached_at(born_on: date, age: int) -> datetime:
-    """The same as a moment; pupils' days of birth are some thousands of days, asked for again and again."""
-    return day_start(birthday(born_on, age))
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of time, `until` excluded."""
-
-    since: datetime
-    until: datetime = FOREVER
-
-    def within(self, other: Span) -> Span:
-        """Returns what both cover; empty (`since >= until`) when they don't meet."""
-        return Span(max(self.since, other.since), min(self.until, other.until))
-
-    def holds(self, at: datetime) -> bool:
-        """Tells whether `at` falls in it."""
-        return self.since <= at < self.until
-
-    def __bool__(self) -> bool:
-        return self.since < self.until
 
 
 class Status(StrEnum):
@@ -235,8 +192,15 @@ class Child:
 
     def reaches(self, age: int) -> datetime:
         """Returns the moment of that birthday, or FOREVER when the day of birth is unknown."""
-        moment = FOREVER if self.born_on is None else _reached_at(self.born_on, age)
+        moment = FOREVER if self.born_on is None else reached_at(self.born_on, age)
         return FOREVER if moment > self.veil else moment
+
+    @property
+    def guardians(self) -> frozenset[UUID]:
+        """Who is or was a guardian. They may be former partners: whatever else they are here, of another they learn
+        nothing that a guardian must not.
+        """
+        return frozenset(one.person for one in self.memberships if one.role is Role.GUARDIAN)
 
     def has_left(self, now: datetime) -> bool:
         """Tells whether the child was a pupil here and is none any more."""
@@ -332,70 +296,3 @@ def children_of(state: Mapping[str, Any]) -> dict[UUID, Child]:
 def school_of(state: Mapping[str, Any]) -> School:
     """Returns the school in a reader's state."""
     return _SCHOOL.validate_python(state["school"])
-
-
-def joined(spans: Iterable[Span]) -> list[Span]:
-    """Returns the union of `spans` as separate spans in order."""
-    out: list[Span] = []
-    for span in sorted((span for span in spans if span), key=lambda span: span.since):
-        if out and span.since <= out[-1].until:
-            out[-1] = Span(out[-1].since, max(out[-1].until, span.until))
-        else:
-            out.append(span)
-    return out
-
-
-def without(span: Span, taken: Iterable[Span]) -> Iterator[Span]:
-    """Yields what is left of `span` outside `taken` (separate and in order)."""
-    since = span.since
-    for one in taken:
-        left = Span(since, min(one.since, span.until))
-        if left:
-            yield left
-        since = max(since, one.until)
-    rest = Span(since, span.until)
-    if rest:
-        yield rest
-
-
-def state_at(consent: Consent, child: Child, at: datetime) -> ConsentState:
-    """Returns how a consent stands at `at`, by who decides then and by which rule.
-
-    Given: every holder said yes or, under `one_unless_objection`, one did. A no or a yes taken back stops it always.
-    """
-    holders = child.holders_at(at)
-    said = {answer.holder: answer.answer for answer in consent.answers if answer.holder in holders}
-    kinds = set(said.values())
-    if AnswerKind.REFUSED in kinds:
-        return ConsentState.CONFLICTING if AnswerKind.GIVEN in kinds else ConsentState.REFUSED
-    if AnswerKind.WITHDRAWN in kinds:
-        return ConsentState.WITHDRAWN
-    if said and (len(said) == len(holders) or _one_suffices(child, at)):
-        return ConsentState.GIVEN
-    return ConsentState.ASKED
-
-
-def _one_suffices(child: Child, at: datetime) -> bool:
-    return child.rule_at(Decision.SHARING, at) is PolicyRule.ONE_UNLESS_OBJECTION
-
-
-def turns(consent: Consent, child: Child) -> list[datetime]:
-    """Returns the moments of the consent's period at which it may come to stand differently by itself, in order."""
-    edges = {consent.starts_at, child.reaches(DECIDES_AT), child.reaches(OF_AGE_AT)}
-    edges |= {one.starts_at for one in child.policies if one.decision is Decision.SHARING}
-    edges |= {edge for one in child.authorities for edge in (one.starts_at, one.ends_at or FOREVER)}
-    edges |= {edge for one in child.disputes for edge in (one.starts_at, one.ends_at or FOREVER)}
-    return sorted(edge for edge in edges if consent.span.holds(edge))
-
-
-def given_spans(consent: Consent, child: Child) -> list[Span]:
-    """Returns when the consent holds, as its answers stand now: who decides changes with time, so it may have gaps."""
-    starts = turns(consent, child)
-    spans = []
-    for since, until in zip(starts, [*starts[1:], consent.ends_at], strict=False):
-        if state_at(consent, child, since) is ConsentState.GIVEN:
-            holders = child.holders_at(since)
-            yes = [answer.at for answer in consent.answers if answer.holder in holders]
-            enough = min(yes) if _one_suffices(child, since) else max(yes)
-            spans.append(Span(max(since, enough), until))
-    return joined(spans)

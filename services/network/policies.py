@@ -10,15 +10,16 @@ from pydantic import Field
 
 from services.network.draft import Draft, as_moment
 from services.network.members import Managing, conflict, invalid
-from services.network.model import FOREVER, Child, Span, children_of, day_start, school_of
+from services.network.model import Child, children_of, school_of
 from services.network.policy import CHILD_RULES, EMERGENCY_RULE, POLICY_VERSION, REVIEW_RULE, SCHOOL_RULES, WIDE_RULES
 from services.network.policy import Rule as TableRule
 from services.network.queries import also, viewed
 from services.network.safeguards import Dispute, PolicyVersion, in_force
+from services.network.spans import FOREVER, Span, day_start
 from shared import access
 from shared.access import Permit
 from shared.events.network import Decision, DisputeNoted, DisputeSettled, HolderRole, PolicyRule, PolicySet
-from shared.events.words import Action, Category, Role
+from shared.events.words import Action, Category
 from shared.text import Day, Text
 from shared.unit import Asked, Change, Query, Request, Snapshot, stale
 
@@ -105,7 +106,7 @@ def decide_note_dispute(asked: Asked[NoteDispute], seen: Snapshot) -> Change:
         raise invalid(
             "a dispute is between two or more who decide in this matter now: see deciders", holders=len(holders)
         )
-    if not _keeps(permit) and asked.actor.id not in between:
+    if not _keeps(permit, child) and asked.actor.id not in between:
         raise invalid("name yourself among those who disagree: a dispute of others is for the school to note")
     if any(one.decision is body.decision and one.ends_at is None for one in child.disputes):
         raise conflict("a dispute in this matter is on record already: settle that one first")
@@ -124,11 +125,11 @@ def decide_note_dispute(asked: Asked[NoteDispute], seen: Snapshot) -> Change:
 def decide_settle_dispute(asked: Asked[SettleDispute], seen: Snapshot) -> Change:
     """Ends a dispute; the school's rule applies again. For those who keep the records, not for who is in it."""
     permit = seen.require(asked, Action.PROPOSE, Category.NETWORK, about=asked.body.child)
-    if not _keeps(permit):
+    child, school = children_of(seen.state)[asked.body.child], school_of(seen.state)
+    if not _keeps(permit, child):
         view, purpose = seen.views[permit.subject], asked.body.purpose
         raise access.denial(view, asked.actor, Action.PROPOSE, Category.NETWORK, purpose, "in_dispute_itself")
     body, draft = asked.body, Draft(seen, permit.act, (permit,))
-    child, school = children_of(seen.state)[body.child], school_of(seen.state)
     found = next((one for one in child.disputes if one.id == body.dispute), None)
     if found is None:
         raise invalid("there is no such dispute about this child: look it up with deciders")
@@ -190,7 +191,7 @@ def decide_deciders(asked: Asked[Deciders], seen: Snapshot) -> Change:
     permit = seen.require(asked, Action.VIEW, Category.NETWORK, about=child_id)
     keeps = also(seen, asked, Action.PROPOSE, Category.NETWORK, child_id)
     child = children_of(seen.state)[child_id]
-    notes = seen.state["notes"] if keeps is not None and _keeps(keeps) else {}
+    notes = seen.state["notes"] if keeps is not None and _keeps(keeps, child) else {}
     result = {
         "child": str(child_id),
         "matters": [_deciding(decision, child, seen) for decision in Decision],
@@ -211,9 +212,9 @@ def decide_deciders(asked: Asked[Deciders], seen: Snapshot) -> Change:
     return viewed("deciders", child_id, permit.act, result, len(Decision), permits)
 
 
-def _keeps(permit: Permit) -> bool:
-    """Tells whether it is given to someone of the school, not of the family."""
-    return permit.act.role not in {Role.GUARDIAN, Role.CHILD}
+def _keeps(permit: Permit, child: Child) -> bool:
+    """Tells whether it is given to someone of the school who is not of the family too."""
+    return permit.act.actor not in {*child.guardians, child.id}
 
 
 def _deciding(decision: Decision, child: Child, seen: Snapshot) -> dict[str, Any]:

@@ -1,37 +1,15 @@
-"""The policy: which facts give which grants. The table is data; `child_grants` and `school_grants` are pure.
-
-Grants carry their own period, so that what starts or ends tomorrow takes effect without anyone calling.
-"""
+"""The policy: which roles get what, with which standing. Data: `grants.py` makes grants of it and of the facts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from services.network.model import (
-    DECIDES_AT,
-    EVER,
-    FOREVER,
-    OF_AGE_AT,
-    Child,
-    Consent,
-    Membership,
-    School,
-    Span,
-    given_spans,
-    without,
-)
-from services.network.safeguards import Emergency
-from shared.events.network import Decision, Grant
-from shared.events.words import NAMESPACE, Action, Basis, Category, Purpose, Role
+from services.network.model import Child, School
+from shared.events.words import Action, Basis, Category, Purpose, Role
 
-POLICY_VERSION = 2
-FORESEEN = timedelta(hours=26)
-"""A birthday is in the grants from a day (of at most 25 hours) and some before it; `Child.next_due` says when."""
+POLICY_VERSION = 3
 
 SCHOOL_TEAM = frozenset(
     {Role.TEACHER, Role.COORDINATOR, Role.SOCIAL_WORKER, Role.PSYCHOLOGIST, Role.SUPPORT_COMMITTEE, Role.SCHOOL_LEADER}
@@ -93,7 +71,8 @@ WORK = (Purpose.GUIDANCE, Purpose.CARE_COORDINATION, Purpose.TRANSFER)
 GUARDIAN, SELF = frozenset({Role.GUARDIAN}), frozenset({Role.CHILD})
 ADMIN, AUDIT = frozenset({Role.SCHOOL_ADMINISTRATOR}), frozenset({Role.AUDITOR})
 RECORDS = (Category.NETWORK, Category.IDENTITY, Category.CONTACT)
-# Contact is in no guardian's or child's rule: separated parents must not find each other's address here.
+# Contact is in no guardian's or child's rule, and no guardian has it by another role (`open_to`): separated parents
+# must not find each other's address here.
 CHILD_RULES = (
     Rule("guardian", GUARDIAN, Standing.PLAN_AUTHORITY, TAKE_PART, CONTENT, HOME, Basis.AUTHORITY),
     Rule("guardian-export", GUARDIAN, Standing.PLAN_AUTHORITY, (Action.EXPORT,), WORKED_ON, HOME, Basis.AUTHORITY),
@@ -203,151 +182,11 @@ REVIEW_RULE = Rule(
 CONSENTED_ACTIONS = (Action.VIEW, Action.ANSWER, Action.SCORE, Action.RECEIVE)
 
 
-Held: TypeAlias = dict[tuple[Standing, UUID], list[Span]]
-"""When a person has a standing, whatever they are a member as."""
-_OF_CHILD = {role: tuple(rule for rule in CHILD_RULES if role in rule.roles) for role in Role}
-_WIDE = {role: tuple(rule for rule in WIDE_RULES if role in rule.roles) for role in Role}
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What one fact may give a member: by which rule, and in which spans all that it rests on is there (maybe none)."""
-
-    rule: Rule
-    membership: Membership
-    spans: tuple[Span, ...]
-    subject: UUID
-    consent: Consent | None = None
-    emergency: Emergency | None = None
-
-
 def reaches_all(role: Role, school: School) -> bool:
     """Tells whether a change of members in this role changes grants on children beyond those they are members round."""
     return role in WIDE or (school.in_review and role in REVIEWERS)
 
 
-def claims(child: Child, school: School) -> Iterator[Claim]:
-    """Yields all that the facts may give on the child. The only place where facts meet rules."""
-    held: Held = {}
-    for membership in child.memberships:
-        for rule in _OF_CHILD[membership.role]:
-            yield Claim(rule, membership, tuple(_standing(rule.standing, membership, child, held)), child.id)
-    for membership in school.memberships:
-        for rule in _WIDE[membership.role]:
-            yield Claim(rule, membership, (membership.span,), child.id)
-    for consent in child.consents:
-        yield from _consented(consent, child)
-    for emergency in child.emergencies:
-        yield from _emergency(emergency, child, school)
-
-
-def child_grants(child: Child, school: School, at: datetime) -> tuple[Grant, ...]:
-    """Returns every grant on the child that holds at `at` or later, as the facts stand.
-
-    A birthday counts from `FORESEEN` before it: until then the grants must not tell it.
-    """
-    seen = replace(child, veil=at + FORESEEN)
-    return _kept([_grant(claim, span) for claim in claims(seen, school) for span in claim.spans if span], at)
-
-
-def school_grants(school: School, at: datetime) -> tuple[Grant, ...]:
-    """Returns every grant on the school itself that holds at `at` or later."""
-    found = [
-        _grant(Claim(rule, membership, (), membership.subject), membership.span)
-        for membership in school.memberships
-        for rule in SCHOOL_RULES
-        if membership.role in rule.roles and membership.span
-    ]
-    return _kept(found, at)
-
-
-def _standing(standing: Standing, membership: Membership, child: Child, held: Held) -> Iterator[Span]:
-    """Yields the stretches of the membership in which the standing is there; `held` keeps what was found before."""
-    span, person = membership.span, membership.person
-    if standing is Standing.MEMBER:
-        yield span
-    elif standing is Standing.NO_AUTHORITY:
-        minor = span.within(Span(EVER, child.reaches(OF_AGE_AT)))
-        yield from without(minor, child.authority_spans(person, Decision.PLAN))
-    else:
-        if (standing, person) not in held:
-            held[standing, person] = _held(standing, person, child)
-        yield from (one.within(span) for one in held[standing, person])
-
-
-def _held(standing: Standing, person: UUID, child: Child) -> list[Span]:
-    if standing is Standing.PLAN_AUTHORITY:
-        return child.authority_spans(person, Decision.PLAN)
-    if standing is Standing.SHARING_AUTHORITY:
-        return child.sharing_spans(person)
-    if person != child.id:
-        return []
-    return child.self_spans() if standing is Standing.CONSENTS_SELF else [Span(child.reaches(DECIDES_AT))]
-
-
-def _consented(consent: Consent, child: Child) -> Iterator[Claim]:
-    spans = given_spans(consent, child)
-    rule = Rule(
-        f"consent-{consent.id}",
-        EXTERNAL,
-        Standing.CONSENT,
-        CONSENTED_ACTIONS,
-        consent.categories,
-        (consent.for_purpose,),
-        Basis.CONSENT,
-    )
-    for membership in child.memberships:
-        if membership.role in EXTERNAL and consent.is_for(membership):
-            held = tuple(span.within(membership.span) for span in spans)
-            yield Claim(rule, membership, held, child.id, consent=consent)
-
-
-def _emergency(emergency: Emergency, child: Child, school: School) -> Iterator[Claim]:
-    """Yields what an emergency gives its member while it lasts, and its reviewers until one has judged it."""
-    span = Span(emergency.starts_at, emergency.ends_at)
-    for one in (*child.memberships, *school.memberships):
-        if one.id == emergency.standing:
-            span = span.within(one.span)
-    used_by = Membership(
-        emergency.id,
-        emergency.version,
-        child.id,
-        emergency.member,
-        emergency.role,
-        emergency.organisation,
-        None,
-        "hand",
-        span.since,
-        span.until,
-    )
-    yield Claim(EMERGENCY_RULE, used_by, (span,), child.id, emergency=emergency)
-    if emergency.outcome is None:
-        rule = replace(REVIEW_RULE, name=f"review-{emergency.id}")
-        for one in (*child.memberships, *school.memberships):
-            if one.role in REVIEWERS and one.person != emergency.member:
-                held = one.span.within(Span(emergency.starts_at))
-                yield Claim(rule, one, (held,), child.id, emergency=emergency)
-
-
-def _grant(claim: Claim, span: Span) -> Grant:
-    """Returns the grant; its id is a function of what it rests on, so unchanged facts give the same grant."""
-    rule, membership, consent = claim.rule, claim.membership, claim.consent
-    return Grant(
-        id=uuid5(NAMESPACE, f"grant:{claim.subject}:{membership.id}:{rule.name}:{span.since.isoformat()}"),
-        member=membership.person,
-        role=membership.role,
-        organisation=membership.organisation,
-        actions=rule.actions,
-        categories=rule.categories,
-        purposes=rule.purposes,
-        basis=rule.basis,
-        consent=consent.id if consent else None,
-        consent_version=consent.version if consent else None,
-        emergency=rule.standing is Standing.EMERGENCY,
-        valid_from=span.since,
-        valid_until=None if span.until == FOREVER else span.until,
-    )
-
-
-def _kept(found: list[Grant], at: datetime) -> tuple[Grant, ...]:
-    return tuple(grant for grant in found if grant.valid_until is None or grant.valid_until > at)
+def open_to(child: Child, person: UUID, categories: tuple[Category, ...]) -> tuple[Category, ...]:
+    """Returns the categories that a person may have of the child in whatever role: no guardian has contact data."""
+    return tuple(one for one in categories if one is not Category.CONTACT or person not in child.guardians)

@@ -8,18 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from services.network.authority import holder_act
+from services.network.consent_state import state_at
 from services.network.draft import as_mandate, as_moment
 from services.network.members import SourcedId, without_grant
-from services.network.model import (
-    FOREVER,
-    Authority,
-    Child,
-    Consent,
-    Membership,
-    children_of,
-    school_of,
-    state_at,
-)
+from services.network.model import Authority, Child, Consent, Membership, children_of, school_of
+from services.network.spans import FOREVER
 from services.network.times import renewable_from
 from shared import access
 from shared.access import Denial, Permit
@@ -168,12 +161,12 @@ def _authority(one: Authority, child: Child, now: datetime) -> dict[str, Any]:
 
 
 def decide_consents(asked: Asked[Consents], seen: Snapshot) -> Change:
-    """Answers how each consent stands. A guardian sees the own answer and the state, not the other's answer."""
+    """Answers how each consent stands. A guardian, in whatever role, sees the own answer and the state, no other's."""
     act, permits = holder_act(asked, seen, Action.VIEW)
     child = children_of(seen.state)[asked.body.child]
     names = {key: " ".join(filter(None, names_of(one).values())) for key, one in seen.state["persons"].items()}
     names |= seen.state["organisations"]
-    only = asked.actor.id if act.role is Role.GUARDIAN else None
+    only = asked.actor.id if asked.actor.id in child.guardians or act.role is Role.GUARDIAN else None
     shown = [_consent(one, child, seen.now, names, only) for one in child.consents]
     return viewed("consents", child.id, act, {"consents": shown}, len(shown), permits)
 

@@ -8,13 +8,14 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.network.consent_state import state_at
 from services.network.draft import Draft
 from services.network.fhir import consent_resource
 from services.network.members import Managing, conflict
-from services.network.model import Child, Consent, children_of, state_at
+from services.network.model import Child, Consent, children_of
 from services.network.queries import viewed
 from shared.events.network import NoticePublished, RecipientKind
-from shared.events.words import Action, Category, Role, school_subject
+from shared.events.words import Action, Category, school_subject
 from shared.text import Text
 from shared.unit import Asked, Change, Query, Snapshot
 
@@ -63,11 +64,11 @@ def decide_publish_notice(asked: Asked[PublishNotice], seen: Snapshot) -> Change
 
 
 def decide_consent_receipt(asked: Asked[ConsentReceipt], seen: Snapshot) -> Change:
-    """Answers a consent's receipt, twice. A guardian's shows the own answers, not the other holder's."""
+    """Answers a consent's receipt, twice. A guardian's, in whatever role, shows the own answers only."""
     permit = seen.require(asked, Action.EXPORT, Category.NETWORK)
     child = children_of(seen.state)[permit.subject]
     consent = next(one for one in child.consents if one.id == asked.body.consent)
-    only = asked.actor.id if permit.act.role is Role.GUARDIAN else None
+    only = asked.actor.id if asked.actor.id in child.guardians else None
     state = state_at(consent, child, seen.now).value
     result = {
         "receipt": {

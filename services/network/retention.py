@@ -11,8 +11,9 @@ from pydantic import Field
 from services.network.draft import Draft, as_moment
 from services.network.erasing import holds_now
 from services.network.members import Managing, conflict, invalid
-from services.network.model import day_start, school_of
+from services.network.model import school_of
 from services.network.queries import also, viewed
+from services.network.spans import day_start
 from services.network.terms import BOUNDS, Elsewhere, Term, ends_at, months_of, of_kind, terms_in
 from shared.events.erasure import RetentionClass, RetentionSet
 from shared.events.words import Action, Category

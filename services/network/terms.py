@@ -16,7 +16,8 @@ from uuid import UUID
 from pydantic import Field, TypeAdapter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.network.model import AMSTERDAM, Child, day_start
+from services.network.model import Child
+from services.network.spans import AMSTERDAM, day_start
 from shared.events.erasure import RetentionClass
 from shared.events.words import Role
 from shared.unit import Snapshot

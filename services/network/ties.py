@@ -83,12 +83,12 @@ def decide_state_tie(asked: Asked[StateTie], seen: Snapshot) -> Change:
 
 
 def decide_ecogram(asked: Asked[Ecogram], seen: Snapshot) -> Change:
-    """Answers the ecogram as data. A guardian sees of another guardian only the tie to the child."""
+    """Answers the ecogram as data. A guardian, in whatever role, sees of another only the tie to the child."""
     permit = seen.require(asked, Action.VIEW, Category.NETWORK, about=asked.body.child)
     child = children_of(seen.state)[asked.body.child]
     contact = also(seen, asked, Action.VIEW, Category.CONTACT, child.id)
     shown = [one for one in child.memberships if one.role is not Role.CHILD and one.status(seen.now) != Status.INACTIVE]
-    ties = _ties(asked, seen, child, shown, whole=permit.act.role is not Role.GUARDIAN)
+    ties = _ties(asked.actor.id, seen, child, shown)
     result = {
         "child": str(child.id),
         **names_of(seen.state["persons"].get(str(child.id))),
@@ -116,12 +116,10 @@ def _member(one: Membership, seen: Snapshot, *, contact: bool) -> dict[str, Any]
     }
 
 
-def _ties(
-    asked: Asked[Ecogram], seen: Snapshot, child: Child, shown: list[Membership], *, whole: bool
-) -> list[dict[str, Any]]:
+def _ties(me: UUID, seen: Snapshot, child: Child, shown: list[Membership]) -> list[dict[str, Any]]:
     there = {str(one.person) for one in shown} | {str(child.id)}
-    guardians = {str(one.person) for one in child.memberships if one.role is Role.GUARDIAN}
-    hidden = set() if whole else guardians - {str(asked.actor.id)}
+    others = child.guardians - {me} if me in child.guardians else frozenset()
+    hidden = {str(one) for one in others}
     return [
         {
             "from": one["person"],
@@ -131,5 +129,7 @@ def _ties(
             "stated_at": one["stated_at"],
         }
         for one in seen.state["ties"]
-        if {one["person"], one["other"]} <= there and not (one["person"] in hidden and one["other"] != str(child.id))
+        if {one["person"], one["other"]} <= there
+        and not (one["person"] in hidden and one["other"] != str(child.id))
+        and not (one["other"] in hidden and one["person"] != str(me))
     ]

@@ -10,18 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
-from services.network.model import (
-    AMSTERDAM,
-    DECIDES_AT,
-    OF_AGE_AT,
-    Child,
-    Consent,
-    day_start,
-    given_spans,
-    state_at,
-    turns,
-)
+from services.network.consent_state import given_spans, state_at, turns
+from services.network.model import DECIDES_AT, OF_AGE_AT, Child, Consent
 from services.network.safeguards import Emergency
+from services.network.spans import AMSTERDAM, day_start
 
 RENEWAL_NOTICE = timedelta(weeks=6)
 REVIEW_WITHIN = timedelta(days=3)

@@ -31,6 +31,8 @@ def _house(root: Path) -> Path:
         folder.mkdir(parents=True)
         for name in ("__init__", "__main__", "commands", "reactions", "store", "model"):
             (folder / f"{name}.py").touch()
+    for name in ("spans", "consent_state"):
+        (root / "services" / "network" / f"{name}.py").touch()
     for name in ("judge", "judged", "facts", "ceilings"):
         (root / "services" / "audit" / f"{name}.py").touch()
     for package in ("services", "shared", "deploy"):
@@ -51,6 +53,7 @@ def test_every_forbidden_import_is_found(tmp_path: Path) -> None:
         "deploy/__init__.py": "import services.network.commands",
         "services/network/model.py": "import services.network.store",
         "services/goals/model.py": "import asyncpg",
+        "services/network/spans.py": "import asyncpg",
         "services/audit/ceilings.py": "import shared.access",
     }
     names = [

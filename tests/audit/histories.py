@@ -17,17 +17,9 @@ import pydantic_core
 from services.audit.facts import FACTS
 from services.audit.judging import Page
 from services.audit.model import entry_of
-from services.network.model import (
-    Answer,
-    AnswerKind,
-    Authority,
-    Child,
-    Consent,
-    Membership,
-    School,
-    state_at,
-)
-from services.network.policy import child_grants, school_grants
+from services.network.consent_state import state_at
+from services.network.grants import child_grants, school_grants
+from services.network.model import Answer, AnswerKind, Authority, Child, Consent, Membership, School
 from services.network.safeguards import Emergency
 from shared.events import network as told
 from shared.events.audit import Ground, RestrictionAsked, RestrictionConfirmed

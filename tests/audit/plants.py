@@ -194,6 +194,19 @@ def granted_to_a_stranger(h: History) -> None:
     _odd(h, "grant_without_membership", member=h._person())
 
 
+def granted_contact_to_a_guardian(h: History) -> None:
+    """A guardian who works at the school gets, as such, the data that another guardian is found by."""
+    child, act = h.some_child(), h.manage()
+    guardian = next(one for one in child.memberships if one.role is Role.GUARDIAN)
+    one = h._membership(child.id, guardian.person, Role.COORDINATOR)
+    h.tell(told.MemberAdded(membership=one.id, member=one.person, role=one.role, starts_at=h.at), act, child.id)
+    h.publish(replace(child, memberships=(*child.memberships, one)), act)
+    own = [g for g in h.set_of(child.id)[2] if g.member == one.person and g.role is one.role]
+    asks = next(g for g in own if g.categories == (Category.NETWORK,) and Action.PROPOSE in g.actions)
+    odd = asks.model_copy(update={"id": h._person(), "categories": (Category.CONTACT,)})
+    _publish(h, child.id, "contact_of_guardian", odd)
+
+
 def granted_beyond_the_role(h: History) -> None:
     _odd(h, "grant_beyond_role", categories=(Category.CONTACT,))
 
@@ -304,6 +317,7 @@ PLANTS: Mapping[str, Plant] = {
         sent_without_claim,
         granted_to_a_stranger,
         granted_beyond_the_role,
+        granted_contact_to_a_guardian,
         granted_without_authority,
         granted_before_the_membership,
         granted_without_a_yes,

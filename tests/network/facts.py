@@ -8,18 +8,9 @@ from uuid import UUID, uuid4
 
 from hypothesis import strategies as st
 
-from services.network.model import (
-    FOREVER,
-    Answer,
-    AnswerKind,
-    Authority,
-    Child,
-    Consent,
-    Membership,
-    School,
-    Span,
-)
+from services.network.model import Answer, AnswerKind, Authority, Child, Consent, Membership, School
 from services.network.policy import EXTERNAL, ROLES_OF_CHILD, ROLES_OF_SCHOOL
+from services.network.spans import FOREVER, Span
 from shared.events.network import Capacity, ConsentState, Decision, Grant, RecipientKind
 from shared.events.words import Action, Category, Purpose, Role
 

@@ -1,7 +1,8 @@
 """The policy once more, slowly, in the words of the domain: may this person do this, at this moment?
 
-Written apart from services/network/policy.py, and shares nothing with it but the shape of the facts: no spans, no
-grants, no tables. One moment, one question, straight from who is there, who has authority and what was answered.
+Written apart from services/network/policy.py and grants.py, and shares nothing with them but the shape of the facts: no
+spans, no grants, no tables. One moment, one question, straight from who is there, who has authority and what was
+answered.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ def may(
 ) -> bool:
     """Tells whether `who` may do this to the child's data, as the facts stand at `at`."""
     asked = (action, category, purpose)
+    if category is Category.CONTACT and any(
+        one.person == who and one.role is Role.GUARDIAN for one in child.memberships
+    ):
+        return False  # who is or was a guardian, whatever else: separated parents don't find each other here
     round_child = [one for one in child.memberships if one.person == who and holds(one, at)]
     in_school = [one for one in school.memberships if one.person == who and holds(one, at)]
     return (

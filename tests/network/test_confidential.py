@@ -97,11 +97,32 @@ async def asked(network: Network, family: Family, who: UUID) -> tuple[str, int]:
     return told, answered
 
 
-async def test_no_query_of_network_shows_one_guardian_how_to_find_the_other(network: Network, family: Family) -> None:
+OTHERWISE: dict[str, tuple[str, ...]] = {
+    "guardian": (),
+    "round the child": ("internal_coordinator", "school_leader", "therapist"),
+    "in the school": ("school_administrator", "auditor", "school_leader"),
+}
+
+
+@pytest.mark.parametrize("otherwise", OTHERWISE)
+async def test_no_query_of_network_shows_one_guardian_how_to_find_the_other(
+    network: Network, family: Family, otherwise: str
+) -> None:
+    """Nor when the guardian has other roles too, round the child or in the school."""
     await family.both_consent()
+    for role in OTHERWISE[otherwise]:
+        subject = network.subject if otherwise == "in the school" else family.kim
+        await network.manage("add-member", subject=subject, role=role, person=family.dad)
+    await network.attend()
+    dispute = {"child": family.kim, "decision": "sharing", "between": [family.mum, family.dad]}
+    await network.ask("note-dispute", family.ib, **dispute, note="canary-note")
     await network.ask("invite-member", family.mum, subject=family.kim, role="therapist", secret=secret())
     for other in (family.dad, family.juf):
         await network.ask("state-tie", family.mum, child=family.kim, to=other, strength="strained")
+    for who in (family.juf, family.ib):
+        await network.ask("state-tie", who, child=family.kim, to=family.mum, strength="broken")
+    await network.ask("break-glass", family.juf, child=family.kim, reason="canary-reason about mum")
+    await network.attend()
     await network.ask("set-confidential", family.mum, person=family.mum, confidential=True)
     shelter = str((await shelter_of(network))[0])
     keeper, many = await asked(network, family, network.admin)
@@ -111,7 +132,45 @@ async def test_no_query_of_network_shows_one_guardian_how_to_find_the_other(netw
     for canary in (*CANARIES.values(), shelter):
         assert canary in keeper, "control: who keeps the records sees it"
         assert canary not in told
-    assert "strained" not in told
+    for canary in ("strained", "broken", "canary-note", "canary-reason"):
+        assert canary not in told
+    asks = {"child": family.kim, "purpose": "guidance"}
+    assert "canary-note" in json.dumps(await network.ask("deciders", family.ib, **asks)), "control: it is kept"
+    assert "broken" in json.dumps(await network.ask("ecogram", family.ib, **asks)), "control"
+
+
+async def test_a_guardian_who_works_at_the_school_sees_no_others_answer_and_settles_no_own_dispute(
+    network: Network, family: Family
+) -> None:
+    await network.manage("add-member", subject=family.kim, role="internal_coordinator", person=family.dad)
+    await network.manage("add-member", subject=network.subject, role="school_administrator", person=family.dad)
+    await network.attend()
+    consent = await family.both_consent()
+    await network.ask("withdraw-consent", family.mum, **family.consent())
+    shown = await network.ask("consents", family.dad, child=family.kim, purpose="guidance")
+    answers = [(one["holder"], one["answer"]) for one in shown["consents"][0]["answers"]]
+    assert answers == [(str(family.dad), "given")]
+    receipt = await network.ask("consent-receipt", family.dad, consent=consent, purpose="administration")
+    assert str(family.mum) not in json.dumps(receipt)
+    dispute = {"child": family.kim, "decision": "sharing", "between": [family.mum, family.dad]}
+    noted = await network.ask("note-dispute", family.ib, **dispute)
+    settle = {"child": family.kim, "dispute": noted["dispute"], "version": 1}
+    assert await forbidden(network, "settle-dispute", family.dad, **settle)
+    flag = {"person": family.mum, "confidential": False, "purpose": "administration"}
+    assert await forbidden(network, "set-confidential", family.dad, **flag)
+    assert await network.ask("set-confidential", family.dad, **{**flag, "person": family.dad}), "one's own"
+    reasons = await network.ask(
+        "policy-explanation",
+        family.dad,
+        child=family.kim,
+        who=family.dad,
+        action="view",
+        category="contact",
+        for_purpose="administration",
+        purpose="administration",
+    )
+    assert reasons["allowed"] is False
+    assert "closed to guardians" in json.dumps(reasons)
 
 
 async def test_a_confidential_place_is_shown_only_to_those_with_the_category_contact(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.network.model import AMSTERDAM
+from services.network.spans import AMSTERDAM
 from shared.errors import ProblemType
 from shared.events.network import ConsentAsked, ConsentRenewalDue, ConsentWithdrawn
 from tests.network.conftest import Network

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.network.model import AMSTERDAM
+from services.network.spans import AMSTERDAM
 from services.network.times import review_due_at
 from shared.actor import Actor
 from shared.errors import ProblemType

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.network.members import end_of
-from services.network.model import day_start
+from services.network.spans import day_start
 from shared.errors import Problem, ProblemType
 from tests.network.conftest import FAMILY, Network
 from tests.network.family import settle

@@ -399,6 +399,25 @@ async def test_lists_go_on_where_they_stopped(talks: Talks) -> None:
     assert rest["next"] is None
 
 
+async def test_no_page_ends_with_a_dialogue_that_is_walled_off(talks: Talks, network: Network) -> None:
+    """Its id tells that the other guardian talks, and when. Dad works at the school too, and reads its talks."""
+    await network.manage("add-member", subject=talks["kim"], person=talks["dad"], role="teacher")
+    for number in range(3):
+        await talks.expect("juf", f"aan ons {number}", "school")
+    walled = [(await talks.expect("mum", f"woord {number}", "school"))["dialogues"][0] for number in range(101)]
+    closed = [(await talks.expect("juf", f"onder ons {number}", "ib"))["dialogues"][0] for number in range(2)]
+    hidden = {one["dialogue"] for one in (*walled, *closed)}
+    for name, more in (("expectations", {"about": talks["kim"]}), ("my-expectations", {})):
+        after: str | None = None
+        pages: list[dict[str, Any]] = []
+        while not pages or after:
+            page = await network.ask(name, talks["dad"], purpose="guidance", after=after, **more)
+            after, pages = page["next"], [*pages, page]
+            assert after not in hidden
+        assert len([one for page in pages for one in page["expectations"]]) == 3
+        assert len(pages) == 1, "an empty page that goes on tells of others' talks too"
+
+
 async def test_the_schools_own_approach_has_its_dialogues(talks: Talks, network: Network) -> None:
     for person in ("mum", "dad"):
         await network.manage("add-member", subject=network.subject, person=talks[person], role="expert_team_member")

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.network.explain import RESTS_ON, Question, explain
+from services.network.grants import child_grants
 from services.network.model import Child, School
-from services.network.policy import Standing, child_grants
+from services.network.policy import Standing
 from services.network.safeguards import Dispute, PolicyVersion
 from shared.errors import ProblemType
 from shared.events.base import Viewed

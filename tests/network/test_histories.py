@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.network.explain import Question, explain
+from services.network.grants import child_grants
 from services.network.model import (
     DECIDES_AT,
-    FOREVER,
     OF_AGE_AT,
     Answer,
     AnswerKind,
@@ -29,11 +29,10 @@ from services.network.model import (
     Consent,
     Membership,
     School,
-    birthday,
-    day_start,
 )
-from services.network.policy import EXTERNAL, ROLES_OF_CHILD, ROLES_OF_SCHOOL, child_grants
+from services.network.policy import EXTERNAL, ROLES_OF_CHILD, ROLES_OF_SCHOOL
 from services.network.safeguards import Dispute, Emergency, PolicyVersion
+from services.network.spans import FOREVER, birthday, day_start
 from services.network.times import due, next_attention, told
 from shared.events.network import (
     Capacity,
@@ -57,7 +56,7 @@ PEOPLE = [KIM, MUM, DAD, CARER, TEACHER, LEADER, WORKER, KEEPER]
 ROLES: dict[UUID, list[Role]] = {
     KIM: [Role.CHILD],
     MUM: [Role.GUARDIAN],
-    DAD: [Role.GUARDIAN, Role.TEACHER],
+    DAD: [Role.GUARDIAN, Role.COORDINATOR, Role.THERAPIST],
     CARER: sorted(EXTERNAL),
     TEACHER: sorted(ROLES_OF_CHILD - EXTERNAL - {Role.CHILD, Role.GUARDIAN}),
     LEADER: [Role.SCHOOL_LEADER, Role.COORDINATOR],
@@ -150,7 +149,7 @@ class Histories(RuleBasedStateMachine):
             return found
         return tuple(replace(one, ends_at=self.now) if other is one else other for other in found)
 
-    @rule(person=st.sampled_from([LEADER, WORKER, KEEPER, TEACHER]), role=st.sampled_from(sorted(ROLES_OF_SCHOOL)))
+    @rule(person=st.sampled_from([LEADER, WORKER, KEEPER, TEACHER, DAD]), role=st.sampled_from(sorted(ROLES_OF_SCHOOL)))
     def someone_joins_the_school(self, person: UUID, role: Role) -> None:
         made = Membership(self._id(), 1, SCHOOL, person, role, None, None, "hand", self.now, None)
         self.school = replace(self.school, memberships=(*self.school.memberships, made))
@@ -179,13 +178,20 @@ class Histories(RuleBasedStateMachine):
 
     @rule(
         organisation=st.booleans(),
-        categories=st.sampled_from([(Category.GOALS,), (Category.CARE, Category.GOALS)]),
+        person=st.sampled_from([CARER, CARER, DAD]),
+        categories=st.sampled_from([(Category.GOALS,), (Category.CONTACT,), (Category.CARE, Category.CONTACT)]),
         purpose=st.sampled_from([Purpose.CARE_COORDINATION, Purpose.GUIDANCE]),
         starts=HOURS,
         lasts=HOURS.filter(bool),
     )
     def consent_is_asked(
-        self, organisation: bool, categories: tuple[Category, ...], purpose: Purpose, starts: int, lasts: int
+        self,
+        organisation: bool,
+        person: UUID,
+        categories: tuple[Category, ...],
+        purpose: Purpose,
+        starts: int,
+        lasts: int,
     ) -> None:
         kind = RecipientKind.ORGANISATION if organisation else RecipientKind.MEMBER
         since = self.now + timedelta(hours=starts)
@@ -195,7 +201,7 @@ class Histories(RuleBasedStateMachine):
             child=KIM,
             for_purpose=purpose,
             recipient_kind=kind,
-            recipient=CARE_ORG if organisation else CARER,
+            recipient=CARE_ORG if organisation else person,
             categories=categories,
             notice_version=1,
             starts_at=since,
@@ -238,7 +244,7 @@ class Histories(RuleBasedStateMachine):
     def a_dispute_is_settled(self, pick: int) -> None:
         self._change(disputes=self._ended(self.child.disputes, pick))
 
-    @rule(who=st.sampled_from([CARER, TEACHER, LEADER, WORKER]), minutes=st.integers(1, 60))
+    @rule(who=st.sampled_from([CARER, TEACHER, LEADER, WORKER, DAD]), minutes=st.integers(1, 60))
     def the_glass_is_broken(self, who: UUID, minutes: int) -> None:
         mine = [one for one in (*self.child.memberships, *self.school.memberships) if one.person == who]
         standing = mine[-1].id if mine else self._id()

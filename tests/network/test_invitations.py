@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.network import circle
-from services.network.invitations import MOST_WRONG
+from services.network.taking import MOST_WRONG
 from shared.actor import Actor
 from shared.errors import Problem, ProblemType
 from shared.events.base import Denied, Viewed
@@ -289,3 +289,49 @@ async def test_a_network_under_review_shows_no_invitation(network: Network, fami
     async with network.db.school(network.school) as conn:
         await conn.execute("DELETE FROM under_review")
     assert await network.ask("take-invitation", uuid4(), secret=secret(), new_person=PIET)
+
+
+@pytest.mark.parametrize("how", ["end-membership", "suspend-membership", "the school's", "no authority"])
+async def test_an_invitation_is_void_when_its_maker_may_invite_no_more(
+    network: Network, family: Family, how: str
+) -> None:
+    maker, role = family.ib, "psychologist"
+    if how == "the school's":
+        new = {"given_name": "Bea", "family_name": "Beheer"}
+        made = await network.manage("add-member", subject=network.subject, role="school_administrator", new_person=new)
+        await network.attend()
+        maker = UUID(made["person"])
+    elif how == "no authority":
+        maker, role = family.mum, "therapist"
+    await network.ask("invite-member", maker, subject=family.kim, role=role, secret=secret())
+    assert await network.ask("invitation", uuid4(), secret=secret(), purpose="own_data"), "control"
+    if how == "the school's":
+        shown = await network.manage("school", purpose="administration")
+        one = next(one for one in shown["members"] if one["person"] == str(maker))
+        gone = {"subject": network.subject, "membership": one["membership"], "version": one["version"]}
+        await network.manage("end-membership", **gone)
+    elif how == "no authority":
+        found = await network.manage("child-network", child=family.kim, purpose="administration")
+        held = next(one for one in found["authorities"] if one["holder"] == str(maker))
+        body = {"child": family.kim, "authority": held["authority"], "version": held["version"]}
+        await network.manage("end-authority", **body)
+    else:
+        await network.manage(how, **(await family.membership(maker)))
+    unknown = await refused(network, "invitation", uuid4(), secret=secret(99), purpose="own_data")
+    for name, body in (("invitation", {"purpose": "own_data"}), ("take-invitation", {"new_person": PIET})):
+        problem = await refused(network, name, uuid4(), secret=secret(), **body)
+        assert problem.to_json() == unknown.to_json()
+        event = (await network.events())[-1]
+        assert (event.is_a(Denied), event.about) == (True, network.subject)
+        assert str(family.kim) not in json.dumps(event.content, default=str)
+    shown = await network.manage("invitations", subject=family.kim, purpose="administration")
+    assert [one["state"] for one in shown["invitations"]] == ["void"]
+
+
+async def test_nobody_takes_an_invitation_that_they_made_themselves(network: Network, family: Family) -> None:
+    await invite(family)
+    posing = Actor(uuid4(), ActorKind.PERSON, network.school, "test", on_behalf_of=family.ib)
+    for who in (family.ib, posing):
+        assert await forbidden(network, "invitation", who, secret=secret(), purpose="own_data")
+        assert await forbidden(network, "take-invitation", who, secret=secret())
+    assert await network.ask("take-invitation", family.logo, secret=secret()), "control: another may"

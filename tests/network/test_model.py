@@ -7,20 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 
-from services.network.model import (
-    FOREVER,
-    Answer,
-    AnswerKind,
-    Child,
-    Consent,
-    Span,
-    birthday,
-    day_start,
-    given_spans,
-    joined,
-    state_at,
-    without,
-)
+from services.network.consent_state import given_spans, state_at
+from services.network.model import Answer, AnswerKind, Child, Consent
+from services.network.spans import FOREVER, Span, birthday, day_start, joined, without
 from shared.events.network import ConsentState, Decision
 from tests.network.facts import (
     AFTER,

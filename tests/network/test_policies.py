@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from services.network.model import AMSTERDAM, birthday, day_start
+from services.network.spans import AMSTERDAM, birthday, day_start
 from services.network.store import waits_for_children
 from shared.errors import ProblemType
 from shared.events.network import (

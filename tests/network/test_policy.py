@@ -9,8 +9,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 
-from services.network.model import FOREVER, AnswerKind, Child, School, Span, day_start
-from services.network.policy import EXTERNAL, FORESEEN, WIDE, child_grants, school_grants
+from services.network.grants import FORESEEN, child_grants, school_grants
+from services.network.model import AnswerKind, Child, School
+from services.network.policy import EXTERNAL, WIDE
+from services.network.spans import FOREVER, Span, day_start
 from shared.events.network import Decision, Grant, RecipientKind
 from shared.events.words import Action, Basis, Category, Purpose, Role
 from tests.network.facts import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from services.network.model import day_start
+from services.network.spans import day_start
 from tests.network.conftest import Network
 from tests.network.family import Family, settle
 

@@ -17,6 +17,7 @@ PATHS = {
     "SELECT * FROM child WHERE school = 's' AND wide < 3": "child_wide",
     "SELECT * FROM child WHERE school = 's' AND attend_at <= now()": "child_attend",
     f"SELECT * FROM emergency WHERE school = 's' AND child = {ID}": "emergency_child",
+    "SELECT * FROM emergency WHERE school = 's' AND ends_at > now() ORDER BY ends_at": "emergency_lasts",
     "SELECT * FROM emergency WHERE school = 's' AND outcome IS NULL": "emergency_waits",
     f"SELECT * FROM dispute WHERE school = 's' AND child = {ID}": "dispute_child",
     f"SELECT * FROM reminder WHERE school = 's' AND child = {ID}": "reminder_child",

@@ -96,3 +96,10 @@ async def test_what_one_guardian_says_of_another_member_does_not_reach_the_other
         await network.ask("state-tie", family.mum, child=family.kim, to=other, strength="broken")
     for who, count in ((family.mum, 3), (family.ib, 3), (family.dad, 1)):
         assert len((await ecogram(family, who))["ties"]) == count
+    # Nor what others say of their tie to the other guardian; one's own word one sees.
+    for who in (family.juf, family.ib, family.dad):
+        await network.ask("state-tie", who, child=family.kim, to=family.mum, strength="weak")
+    own = (str(family.dad), str(family.mum))
+    for who, count, known in ((family.mum, 5, False), (family.ib, 6, True), (family.dad, 2, True)):
+        ties = [(one["from"], one["to"]) for one in (await ecogram(family, who))["ties"]]
+        assert (len(ties), own in ties) == (count, known)

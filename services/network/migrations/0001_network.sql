@@ -221,6 +221,7 @@ BEGIN
                          ELSE jsonb_path_query_array(v_children, '$[*].id') END,
         'school', v_facts,
         'children', v_children,
+        'resting', resting_facts(v_school, ARRAY[(p_args->>'subject')::uuid]),
         'person_known', EXISTS (SELECT FROM person p WHERE p.school = v_school AND p.id = (p_args->>'person')::uuid),
         'behalf_known', EXISTS (SELECT FROM person p WHERE p.school = v_school AND p.id = (p_args->>'on_behalf_of')::uuid),
         'organisation_known', EXISTS (SELECT FROM organisation o

@@ -176,13 +176,44 @@ BEGIN
         'children', child_facts(p_args->>'school', ARRAY[(v_state->'subjects'->>0)::uuid]));
 END $$;
 
--- A page of the dialogues about `about`, newest first, before `after`.
+-- Whether p_person must learn nothing of a dialogue: a guardian, of what another guardian speaks or is addressed in.
+CREATE FUNCTION is_walled(p_dialogue dialogue, p_author uuid, p_person uuid) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+    SELECT EXISTS (SELECT FROM membership m WHERE m.school = p_dialogue.school AND m.subject = p_dialogue.subject
+                      AND m.role = 'guardian' AND m.person = p_person)
+       AND EXISTS (SELECT FROM membership m WHERE m.school = p_dialogue.school AND m.subject = p_dialogue.subject
+                      AND m.role = 'guardian' AND m.person <> p_person
+                      AND (m.person = p_author OR m.person = p_dialogue.member
+                           OR EXISTS (SELECT FROM turn t WHERE t.school = p_dialogue.school
+                                         AND t.dialogue = p_dialogue.id AND t.person = m.person)
+                           OR EXISTS (SELECT FROM jsonb_array_elements(p_dialogue.companions) c
+                                       WHERE c->>'member' = m.person::text AND jsonb_array_length(c->'by') = 2)))
+$$;
+
+-- The subjects, of these, about which p_person may answer as one of the school's team.
+CREATE FUNCTION teams_of(p_school text, p_subjects uuid[], p_person uuid) RETURNS uuid[] LANGUAGE sql VOLATILE AS $$
+    SELECT ARRAY(SELECT a.id FROM access a
+                  WHERE a.school = p_school AND a.id = ANY (p_subjects)
+                    AND EXISTS (SELECT FROM jsonb_array_elements(a.grants->p_person::text) g
+                                 WHERE g->'actions' ? 'answer' AND g->'categories' ? 'expectations'
+                                   AND g->>'role' IN ('teacher', 'internal_coordinator', 'school_social_worker',
+                                                      'psychologist', 'support_committee', 'school_leader')))
+$$;
+
+-- A page of the dialogues about `about` that the asking person may read something of, newest first, before `after`. What
+-- is read of them the decision says; others are left out here, so that no page begins or ends with one of them.
 CREATE FUNCTION read_expectations(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_school text := p_args->>'school';
-    v_page uuid[] := ARRAY(SELECT d.id FROM dialogue d
-                            WHERE d.school = v_school AND d.subject = (p_args->>'about')::uuid
+    v_about uuid := (p_args->>'about')::uuid;
+    v_actor uuid := (p_args->>'actor')::uuid;
+    v_teams uuid[] := teams_of(v_school, ARRAY[v_about], v_actor);
+    v_page uuid[] := ARRAY(SELECT d.id FROM dialogue d JOIN expectation e ON e.school = d.school AND e.id = d.expectation
+                            WHERE d.school = v_school AND d.subject = v_about
                               AND d.id < coalesce((p_args->>'after')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+                              AND (v_actor IN (e.author, d.member) OR e.open
+                                   OR d.companions @> jsonb_build_array(jsonb_build_object('member', v_actor))
+                                   OR (e.for_school OR d.member IS NULL) AND d.subject = ANY (v_teams))
+                              AND NOT is_walled(d, e.author, v_actor)
                             ORDER BY d.id DESC LIMIT 50);
     v_found jsonb := dialogue_facts(v_school, v_page, true);
 BEGIN
@@ -199,10 +230,13 @@ DECLARE
     v_own uuid[] := ARRAY(SELECT DISTINCT m.subject FROM membership m
                            WHERE m.school = v_school AND m.person = v_actor
                              AND (m.ends_at IS NULL OR m.ends_at > (SELECT clock_timestamp() + shift FROM time_shift)));
+    v_teams uuid[] := teams_of(v_school, v_own, v_actor);
     v_page uuid[] := ARRAY(SELECT d.id FROM dialogue d JOIN expectation e ON e.school = d.school AND e.id = d.expectation
                             WHERE d.school = v_school AND d.subject = ANY (v_own) AND d.state IN ('open', 'agreed')
                               AND d.id > coalesce((p_args->>'after')::uuid, '00000000-0000-0000-0000-000000000000')
-                              AND (e.author = v_actor OR d.member = v_actor OR e.for_school OR d.member IS NULL)
+                              AND (v_actor IN (e.author, d.member)
+                                   OR (e.for_school OR d.member IS NULL) AND d.subject = ANY (v_teams))
+                              AND NOT is_walled(d, e.author, v_actor)
                             ORDER BY d.id LIMIT 100);
     v_found jsonb := dialogue_facts(v_school, v_page, false);
     v_subjects uuid[] := ARRAY(SELECT DISTINCT (x #>> '{}')::uuid FROM jsonb_path_query(v_found, '$[*].subject') x

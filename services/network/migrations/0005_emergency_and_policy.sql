@@ -52,6 +52,7 @@ CREATE TABLE emergency (
     CONSTRAINT emergency_child FOREIGN KEY (school, child) REFERENCES child (school, id) DEFERRABLE INITIALLY DEFERRED
 );
 COMMENT ON COLUMN emergency.standing IS 'The membership that let its member ask for it';
+CREATE INDEX emergency_lasts ON emergency (school, ends_at);
 CREATE INDEX emergency_child ON emergency (school, child);
 CREATE INDEX emergency_waits ON emergency (school) WHERE outcome IS NULL;
 
@@ -106,6 +107,20 @@ CREATE FUNCTION child_facts(p_school text, p_children uuid[]) RETURNS jsonb LANG
       JOIN child c ON c.school = p_school AND c.id = (f->>'id')::uuid
 $$;
 
+-- The children with emergency access that lasts and ends when a membership of these subjects does: because it rests on
+-- one, or because it is about one of these, who may leave.
+CREATE FUNCTION resting_facts(p_school text, p_subjects uuid[]) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_children uuid[] := ARRAY(
+        SELECT DISTINCT e.child FROM emergency e
+         WHERE e.school = p_school AND e.ends_at > (SELECT clock_timestamp() + shift FROM time_shift)
+           AND (e.child = ANY (p_subjects)
+                OR EXISTS (SELECT FROM membership m
+                            WHERE m.school = p_school AND m.id = e.standing AND m.subject = ANY (p_subjects))));
+BEGIN
+    RETURN child_facts(p_school, v_children);
+END $$;
+
 -- The school's facts gain its policy, and whether an emergency waits for its review: reviewers reach that child then.
 -- The policy is read after `wide`, never before: a child that is published with a newer policy than its `wide` says only
 -- has another turn.
@@ -149,7 +164,8 @@ BEGIN
          WHERE d.school = p_args->>'school' AND d.child = (p_args->>'child')::uuid));
 END $$;
 
--- A child, and the memberships with which the asking person takes part in this school's networks now.
+-- A child, and the memberships with which the asking person takes part in this school's networks now, with the children
+-- round whom they are: emergency access rests on one of them, and what ends it at that moment must meet the access.
 CREATE FUNCTION read_emergency(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_state jsonb := read_child(p_args);
@@ -158,10 +174,12 @@ DECLARE
         SELECT coalesce(jsonb_agg(m), '[]') FROM (
             SELECT to_jsonb(m) - 'school' AS m FROM membership m
              WHERE m.school = p_args->>'school' AND m.person = (p_args->>'actor')::uuid
-               AND m.starts_at <= v_now AND (m.ends_at IS NULL OR m.ends_at > v_now)
+               AND m.starts_at <= v_now AND (m.ends_at IS NULL OR m.ends_at > v_now) AND m.suspended_at IS NULL
              ORDER BY m.subject <> (p_args->>'child')::uuid, m.ends_at DESC NULLS FIRST, m.id LIMIT 50) x);
 BEGIN
-    RETURN v_state || jsonb_build_object('standings', v_standings, 'subjects', (
+    RETURN v_state || jsonb_build_object('standings', v_standings, 'beside', child_facts(p_args->>'school', ARRAY(
+            SELECT DISTINCT (x->>'subject')::uuid FROM jsonb_array_elements(v_standings) x
+             WHERE x->>'subject' <> p_args->>'child')), 'subjects', (
         SELECT coalesce(jsonb_agg(DISTINCT s), '[]') FROM (
             SELECT jsonb_array_elements_text(v_state->'subjects') UNION
             SELECT x->>'subject' FROM jsonb_array_elements(v_standings) x) n (s)));

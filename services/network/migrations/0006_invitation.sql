@@ -148,7 +148,7 @@ BEGIN
          WHERE t.school = p_args->>'school' AND t.child = (p_args->>'child')::uuid));
 END $$;
 
--- A person whose contact data becomes confidential or not, with the children round whom it is.
+-- A person whose contact data becomes confidential or not, with the children round whom it is, or was a guardian.
 CREATE FUNCTION read_own_contact(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RETURN read_school(p_args) || jsonb_build_object(
@@ -157,7 +157,7 @@ BEGIN
         'children', child_facts(p_args->>'school', ARRAY(
             SELECT DISTINCT m.subject FROM membership m
              WHERE m.school = p_args->>'school' AND m.person = (p_args->>'person')::uuid
-               AND (m.ends_at IS NULL OR m.ends_at > clock_timestamp()) ORDER BY 1 LIMIT 200)));
+               AND (m.role = 'guardian' OR m.ends_at IS NULL OR m.ends_at > clock_timestamp()) ORDER BY 1 LIMIT 200)));
 END $$;
 
 -- A child for a question of consent: is the recipient known, and which versions of the notice were published?

@@ -139,14 +139,16 @@ BEGIN
          WHERE NOT EXISTS (SELECT FROM erased e WHERE e.school = p_args->>'school' AND e.id = (p->>'id')::uuid)));
 END $$;
 
--- A roster that names such a child while its rows go is told so.
+-- A roster that names such a child while its rows go is told so. It ends emergency access with what that rests on.
 -- squawk-ignore renaming-object
 ALTER FUNCTION read_roster(jsonb) RENAME TO read_whole_roster;
 CREATE FUNCTION read_roster(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_found jsonb := read_whole_roster(p_args);
+    v_subjects uuid[] := ARRAY(SELECT (x #>> '{}')::uuid FROM jsonb_path_query(v_found, '$.children[*].id') x
+                                UNION SELECT (v_found->'school'->>'id')::uuid);
 BEGIN
-    RETURN v_found || jsonb_build_object('persons', (
+    RETURN v_found || jsonb_build_object('resting', resting_facts(p_args->>'school', v_subjects), 'persons', (
         SELECT coalesce(jsonb_agg(p || jsonb_build_object('erasing', EXISTS (
                    SELECT FROM erased e WHERE e.school = p_args->>'school' AND e.id = (p->>'id')::uuid)) ORDER BY n), '[]')
           FROM jsonb_array_elements(v_found->'persons') WITH ORDINALITY AS x (p, n)));

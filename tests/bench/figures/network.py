@@ -19,8 +19,8 @@ import psutil
 from deploy.demo.foundation import make_foundation
 from deploy.demo.oneroster import write_oneroster
 from deploy.environment import base_environment
+from services.network.grants import child_grants
 from services.network.model import Child
-from services.network.policy import child_grants
 from shared.clock import Ids
 from shared.db import Database
 from shared.events.base import Act, NewEvent
