@@ -125,11 +125,10 @@ class _Checker:
 
     def _signers(self, note: str) -> dict[str, int]:
         """Returns who cosigned; raises BadNote for a signature of nobody known, which a pack has no reason to hold."""
-        known = {(key.name, key.id) for key in self._trust.policy.keys}
+        known = {key.signer for key in self._trust.policy.keys}
         text, (_, *rest) = split(note)
-        others = [one for one in rest if not self._trust.by_log(one, text.partition("\n")[0])]
-        names = [(one.name, one.key_id) for one in others]
-        if not set(names) <= known or len(set(names)) < len(names):
+        signers = [one.signer for one in rest if not self._trust.by_log(one, text.partition("\n")[0])]
+        if not set(signers) <= known or len(set(signers)) < len(signers):
             raise BadNote("signed by someone who is not in the policy, or twice")
         return cosigned(note, self._trust.policy.keys)
 

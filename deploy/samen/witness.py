@@ -153,7 +153,7 @@ async def ask_platform(who: FolderWitness, client: Client, school: str, now_s: i
     old: int | None = None
     alarms: list[str] = []
     while True:
-        told = await _request(client, "ask.checkpoint", {"school": school, "witness": who.name, "old": old})
+        told = await _request(client, "ask.checkpoint", {"school": school, "witness": who.own.signer, "old": old})
         if told is None:
             return None
         origin = split(told["request"].partition("\n\n")[2])[0].partition("\n")[0]

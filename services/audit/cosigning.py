@@ -84,9 +84,9 @@ class Cosigner:
     async def gather_all(self) -> None:
         """Asks every witness that can be asked for what it has not signed yet, once, and raises alarm of what waits."""
         asked = {name: key for name, key in self.policy.witnesses.items() if name in self.policy.asked}
-        names = [key.name for key in asked.values()]
-        if names:
-            for school in [row[0] for row in await self.db.rows("SELECT list_uncosigned($1)", names)]:
+        signers = [key.signer for key in asked.values()]
+        if signers:
+            for school in [row[0] for row in await self.db.rows("SELECT list_uncosigned($1)", signers)]:
                 for name, key in asked.items():
                     with contextlib.suppress(Transient):  # it is asked again; what waits too long is an alarm
                         await self._gather(school, self.policy.asked[name], key)
@@ -100,7 +100,7 @@ class Cosigner:
     async def _gather(self, school: str, subject: str, key: NamedKey) -> None:
         old: int | None = None
         for _ in range(2):  # a second time when the witness remembers another size
-            asked = await self.request(school, key.name, old)
+            asked = await self.request(school, key.signer, old)
             if asked is None or asked["signed"]:
                 return
             told = await self.ask(subject, {name: asked[name] for name in ("request", "held")} | {"school": school})
@@ -108,28 +108,28 @@ class Cosigner:
             if status == witness.OK:
                 if await self.take(school, asked["size"], body) != witness.OK:
                     self.tell.alarm(
-                        "witness_refused", "a witness answered with no cosignature of its own", school, witness=key.name
+                        "witness_refused", "a witness gave no cosignature of its own", school, witness=key.signer
                     )
                 return
             size = int(body) if status == witness.CONFLICT and body.strip().isdecimal() else -1
             if not 0 <= size <= asked["size"] or size == asked["old"]:
                 break
             old = size
-        self.tell.alarm("witness_refused", "a witness refuses this log", school, witness=key.name, status=status)
+        self.tell.alarm("witness_refused", "a witness refuses this log", school, witness=key.signer, status=status)
 
-    async def request(self, school: str, name: str, old: int | None) -> dict[str, Any] | None:
-        """Returns how to ask the witness `name` about the newest checkpoint; None when there is none.
+    async def request(self, school: str, signer: str, old: int | None) -> dict[str, Any] | None:
+        """Returns how to ask a witness (`<name>+<key id>`) about the newest checkpoint; None when there is none.
 
         `old` is the size that the witness remembers, None: what it signed last as far as this log knows.
         """
         async with self.db.school(school) as conn:
-            found = await conn.fetchval("SELECT read_for_witness($1, $2, $3)", school, name, old)
+            found = await conn.fetchval("SELECT read_for_witness($1, $2, $3)", school, signer, old)
         size, old = found["size"], found["old"]
         if size is None or old > size:
             return None
         nodes = TileNodes({(level, idx): bytes.fromhex(hash_) for level, idx, hash_ in found["nodes"]})
         path = consistency_proof(old, size, nodes) if old else []
-        signed = any(one.name == name for one in split(found["note"])[1])
+        signed = any(one.signer == signer for one in split(found["note"])[1])
         text = GrowthProof(old, tuple(path), found["note"]).text
         return {"size": size, "old": old, "request": text, "held": found["held"], "signed": signed}
 
@@ -141,9 +141,9 @@ class Cosigner:
                 return witness.UNKNOWN
             kept = _cosignatures(note, lines, self.policy)
             for one in kept:
-                await store.add_cosignature(conn, school, size, one.name, one.line)
+                await store.add_cosignature(conn, school, size, one.signer, one.line)
             full = await conn.fetchval("SELECT full_note($1, $2)", school, size)
-            enough = self.policy.met({one.name for one in split(full)[1]})
+            enough = self.policy.met({one.signer for one in split(full)[1]})
             if kept and enough:
                 await store.add_endorsement(conn, school, size)
         if kept and enough:
@@ -161,7 +161,7 @@ class Cosigner:
         """Returns how far the log, enough witnesses and each of them have come, and how long one waits."""
         async with self.db.school(school) as conn:
             found: dict[str, Any] = await conn.fetchval("SELECT read_witnesses($1)", school)
-        far = {key.name: found["witnesses"].get(key.name, 0) for key in self.policy.keys}
+        far = {key.signer: found["witnesses"].get(key.signer, 0) for key in self.policy.keys}
         return found | {"witnesses": far, "within_s": self.within_s}
 
 

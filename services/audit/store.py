@@ -108,7 +108,7 @@ async def newest_note(conn: Connection, school: str) -> str | None:
 
 
 async def add_cosignature(conn: Connection, school: str, size: int, witness: str, line: str) -> None:
-    """Keeps a witness's signature line over a checkpoint, one a witness."""
+    """Keeps a witness's signature line over a checkpoint, one a witness: `<name>+<key id>`."""
     await conn.execute(ADD_COSIGNATURE, school, size, witness, line)
 
 

@@ -39,16 +39,16 @@ def check(text: str, signature: Signature, key: NamedKey) -> int:
 
 
 def cosigned(note: str, witnesses: Iterable[NamedKey]) -> dict[str, int]:
-    """Returns when each of these witnesses signed the note, by name; raises BadNote when one that it names did not.
+    """Returns when each of these witnesses signed the note, by its `<name>+<key id>`.
 
-    Signatures by other keys are passed over.
+    Raises BadNote when one that it names did not. Signatures by other keys are passed over.
     """
     text, signatures = split(note)
-    known = {(key.name, key.id): key for key in witnesses}
+    known = {key.signer: key for key in witnesses}
     return {
-        signature.name: check(text, signature, key)
+        signature.signer: check(text, signature, key)
         for signature in signatures
-        if (key := known.get((signature.name, signature.key_id))) is not None
+        if (key := known.get(signature.signer)) is not None
     }
 
 

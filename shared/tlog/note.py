@@ -89,6 +89,11 @@ class Signature:
     blob: bytes
 
     @property
+    def signer(self) -> str:
+        """Which key it says it is by: `<name>+<key id>`. A name alone may be that of two keys."""
+        return f"{self.name}+{self.key_id.hex()}"
+
+    @property
     def line(self) -> str:
         """The line, its newline included."""
         return f"{MARK}{self.name} {b64encode(self.key_id + self.blob).decode()}\n"
@@ -108,13 +113,18 @@ class NamedKey:
         return key_id(self.name, self.raw, self.kind)
 
     @property
+    def signer(self) -> str:
+        """What its signatures are known by: `<name>+<key id>`."""
+        return f"{self.name}+{self.id.hex()}"
+
+    @property
     def text(self) -> str:
         """The key as it is given to others: `<name>+<id>+<key>`."""
-        return f"{self.name}+{self.id.hex()}+{b64encode(self.kind + self.raw).decode()}"
+        return f"{self.signer}+{b64encode(self.kind + self.raw).decode()}"
 
     def signed(self, signature: Signature) -> bool:
         """Tells whether the signature names this key; that is no proof yet."""
-        return (signature.name, signature.key_id) == (self.name, self.id)
+        return signature.signer == self.signer
 
     @classmethod
     def parse(cls, text: str, kind: bytes = ED25519) -> Self:

@@ -46,12 +46,12 @@ class Policy:
         return self.witnesses.values()
 
     def met(self, signers: Collection[str]) -> bool:
-        """Tells whether cosignatures by these key names are enough."""
+        """Tells whether cosignatures by these keys (`<name>+<key id>`) are enough."""
         return self.quorum == NONE or self._signed(self.quorum, signers)
 
     def _signed(self, name: str, signers: Collection[str]) -> bool:
         if name in self.witnesses:
-            return self.witnesses[name].name in signers
+            return self.witnesses[name].signer in signers
         wanted, members = self.groups[name]
         return sum(self._signed(member, signers) for member in members) >= wanted
 

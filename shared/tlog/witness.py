@@ -68,7 +68,7 @@ class Judge:
     def _remembered(self, trust: Trust, held: str | None, origin: str) -> Checkpoint | None:
         """Returns the checkpoint in a note that both the log and this witness signed."""
         try:
-            if held is None or self.own.name not in cosigned(held, (self.own,)):
+            if held is None or self.own.signer not in cosigned(held, (self.own,)):
                 return None
             return trust.of_log(held, origin, contained=True)
         except BadNote:

@@ -34,6 +34,7 @@ POLICY_KEYS = (
 )
 ONE = Policy.parse(POLICY_KEYS + "group enough 1 house outside\nquorum enough\n")
 BOTH = Policy.parse(POLICY_KEYS + "group enough 2 house outside\nquorum enough\n")
+SIGNERS = {name: key.signer for name, key in BOTH.witnesses.items()}
 
 
 class Pair:
@@ -104,7 +105,7 @@ async def test_a_log_that_grows_is_cosigned_and_proofs_are_made_under_it(pair: P
         proof = LineProof.parse(found["proof"])
         signed, witnesses = trust.checked(proof.note, name)
         proof.check(signed)
-        assert (found["idx"], proof.index, signed.size, list(witnesses)) == (200, 200, 304, [NAMES["house"]])
+        assert (found["idx"], proof.index, signed.size, list(witnesses)) == (200, 200, 304, [SIGNERS["house"]])
         assert journal.events[200].content["id"].encode() in proof.entry
     growth = GrowthProof.parse((await log.ask("growth", since=3))["proof"])
     growth.check(trust.of_log(old, name).root, trust.checked(growth.note, name)[0])
@@ -157,8 +158,8 @@ async def test_k_of_n_needs_the_witness_outside_too(pair: Pair) -> None:
     assert log.alarms == [OVERDUE]
     far = await pair.cosigner.overview(school)
     assert (far["size"], far["endorsed"]) == (7, None)
-    assert far["witnesses"] == {NAMES["house"]: 7, NAMES["outside"]: 0}
-    asked = await pair.cosigner.request(school, NAMES["outside"], None)
+    assert far["witnesses"] == {SIGNERS["house"]: 7, SIGNERS["outside"]: 0}
+    asked = await pair.cosigner.request(school, SIGNERS["outside"], None)
     assert asked is not None
     text = split(GrowthProof.parse(asked["request"]).note)[0]
     wrong = cosign(text, NAMES["outside"], HOUSE, 5).line
@@ -172,7 +173,25 @@ async def test_k_of_n_needs_the_witness_outside_too(pair: Pair) -> None:
     assert await pair.cosigner.take(school, 7, good) == 200
     assert (await pair.cosigner.overview(school))["endorsed"] == 7
     note = (await log.rows("SELECT full_note($1, 7) AS note", school))[0]["note"]
-    assert set(cosigned(note, BOTH.keys)) == set(NAMES.values())
+    assert set(cosigned(note, BOTH.keys)) == set(SIGNERS.values())
+
+
+async def test_a_second_key_under_one_name_is_a_second_witness(pair: Pair) -> None:
+    twin = witness_key(NAMES["house"], OUTSIDE.public_key())
+    pair.cosigner = pair.cosigners(
+        Policy.parse(f"{POLICY_KEYS.splitlines()[0]}\nwitness twin {twin}\ngroup both all house twin\nquorum both\n")
+    )
+    school = pair.log.school
+    await pair.grow(Journal(school), 7)
+    assert (await pair.cosigner.overview(school))["endorsed"] is None
+    signer = twin.rpartition("+")[0]
+    asked = await pair.cosigner.request(school, signer, None)
+    assert asked is not None
+    assert not asked["signed"]
+    line = cosign(split(GrowthProof.parse(asked["request"]).note)[0], NAMES["house"], OUTSIDE, 5).line
+    assert await pair.cosigner.take(school, 7, line) == 200
+    far = await pair.cosigner.overview(school)
+    assert (far["endorsed"], far["witnesses"]) == (7, {SIGNERS["house"]: 7, signer: 7})
 
 
 async def put_back(pair: Pair, kept: ServiceDatabase, size: int) -> None:

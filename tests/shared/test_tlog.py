@@ -73,8 +73,8 @@ def test_a_cosignature_is_laid_out_as_c2sp_says() -> None:
 
 def test_who_signed_is_told_and_strangers_are_passed_over() -> None:
     note = with_cosignature(with_cosignature(Grown(5).note(5), "a"), "b", AT + 7)
-    assert cosigned(note, [NAMED["a"], NAMED["c"]]) == {NAMED["a"].name: AT}
-    assert cosigned(note, NAMED.values()) == {NAMED["a"].name: AT, NAMED["b"].name: AT + 7}
+    assert cosigned(note, [NAMED["a"], NAMED["c"]]) == {NAMED["a"].signer: AT}
+    assert cosigned(note, NAMED.values()) == {NAMED["a"].signer: AT, NAMED["b"].signer: AT + 7}
 
 
 def test_a_cosignature_of_another_text_or_another_moment_is_refused() -> None:
@@ -117,8 +117,18 @@ def policy(*lines: str) -> Policy:
 )
 def test_k_of_n_is_counted_as_the_policy_says(group: str, enough: tuple[str, ...], too_few: tuple[str, ...]) -> None:
     found = policy(*group.split("\n"), "quorum g")
-    assert all(found.met([NAMED[name].name for name in names]) for names in enough)
-    assert not any(found.met([NAMED[name].name for name in names]) for names in too_few)
+    assert all(found.met([NAMED[name].signer for name in names]) for names in enough)
+    assert not any(found.met([NAMED[name].signer for name in names]) for names in too_few)
+
+
+def test_two_witnesses_of_one_name_are_two_and_one_cosignature_counts_once() -> None:
+    twins = [NamedKey("w.example/1", COSIGNATURE, KEYS[name].public_key().public_bytes_raw()) for name in "ab"]
+    lines = [f"witness {short} {key.text}" for short, key in zip("ab", twins, strict=True)]
+    both = Policy.parse("\n".join([*lines, "group both all a b", "quorum both"]))
+    note, text = Grown(5).note(5), split(Grown(5).note(5))[0]
+    once = note + cosign(text, "w.example/1", KEYS["a"], AT).line
+    assert not both.met(cosigned(once, both.keys))
+    assert both.met(cosigned(once + cosign(text, "w.example/1", KEYS["b"], AT + 1).line, both.keys))
 
 
 def test_a_policy_without_a_quorum_asks_for_none() -> None:
@@ -153,7 +163,7 @@ def test_too_few_cosignatures_are_not_believed() -> None:
         trust.checked(note)
     with pytest.raises(BadNote, match="too few"):
         trust.checked(with_cosignature(note, "a", AT + 1))
-    assert set(trust.checked(with_cosignature(note, "c"))[1]) == {NAMED["a"].name, NAMED["c"].name}
+    assert set(trust.checked(with_cosignature(note, "c"))[1]) == {NAMED["a"].signer, NAMED["c"].signer}
 
 
 def proven(text: str) -> LineProof:

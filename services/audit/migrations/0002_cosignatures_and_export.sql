@@ -9,7 +9,7 @@ CREATE TABLE cosignature (
     kept_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT cosignature_pk PRIMARY KEY (school, size, witness)
 );
-COMMENT ON COLUMN cosignature.witness IS 'The name of its key';
+COMMENT ON COLUMN cosignature.witness IS 'Its key, as <name>+<key id>: two keys may have one name';
 COMMENT ON COLUMN cosignature.line IS 'The signature line of the note, its newline included';
 CREATE INDEX cosignature_newest ON cosignature (school, witness, size DESC);
 
