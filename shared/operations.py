@@ -6,7 +6,6 @@ the school that it concerns; a stopped school is refused, because its journal ca
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -28,8 +27,6 @@ from shared.unit_run import problem
 
 if TYPE_CHECKING:
     from shared.service import Site
-
-log = logging.getLogger(__name__)
 
 MOST = 500
 """Rows of one school in an answer."""
@@ -92,8 +89,8 @@ class Operations:
             told = {"problem": refusal.to_json()}
         except (ValueError, KeyError, TypeError):
             told = {"problem": Problem(ProblemType.INVALID, "the request lacks a field").to_json()}
-        except Exception as error:
-            log.exception("operation failed", extra={"code": "operation_failed"})
+        except Exception as error:  # noqa: BLE001  told to the operator, and an alarm
+            self._at.alarm("operation_failed", "an operator's request failed")
             told = {"problem": Problem(ProblemType.UNAVAILABLE, type(error).__name__).to_json()}
         await answer(message, told)
 

@@ -7,7 +7,6 @@ own RPC answers nothing on a bad body or an exception (PITFALLS in the design no
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -29,8 +28,6 @@ from shared.telemetry import Telemetry
 from shared.unit import Asked, Endpoint
 from shared.unit_parts import Key
 from shared.unit_run import Unit, problem
-
-log = logging.getLogger(__name__)
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -126,8 +123,8 @@ class Door:
             except Problem as refusal:
                 outcome = refusal.type.value
                 told = pydantic_core.to_json({"problem": refusal.to_json()})
-            except Exception:
-                log.exception("request failed", extra={"code": "request_failed", "endpoint": endpoint.name})
+            except Exception:  # noqa: BLE001  told to the caller, and an alarm
+                self._telemetry.alarm("request_failed", "a request failed", endpoint=endpoint.name)
                 outcome = "error"
                 told = pydantic_core.to_json({"problem": problem("unreachable").to_json()})
             span.outcome(outcome)

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import uvloop
 from faststream import FastStream
 from faststream.nats import NatsBroker
@@ -27,14 +26,12 @@ from shared.bus import Bus
 from shared.clock import Clock, Ids
 from shared.consumer import Consumer
 from shared.contract import asyncapi
-from shared.db import LOST, Connection, Database
-from shared.errors import Problem, Transient
+from shared.db import Connection, Database
 from shared.events.base import Event
 from shared.forks import ForkGuard
 from shared.health import HealthServer
 from shared.operations import Operations
 from shared.projection import Applier, Lane
-from shared.rebuild import finish_rebuild
 from shared.relay import Relay
 from shared.replay import Replay
 from shared.rpc import Door, Replied
@@ -43,21 +40,13 @@ from shared.settings import Settings
 from shared.telemetry import Telemetry, log_to_stderr
 from shared.unit import Endpoint
 from shared.unit_run import Unit
+from shared.upkeep import finish_rebuilds, forever, purge, refuse_shifted_time, watch
 
 log = logging.getLogger(__name__)
 
 TakenBack = Callable[[Connection, Sequence[Event]], Awaitable[object]]
 
-PURGE_EVERY_S = 3600.0
 DRAIN_S = 5.0
-
-PURGE_KEYS = """
-WITH old AS (SELECT actor, key FROM idempotency
-              WHERE school = $1 AND at < clock_timestamp() - interval '24 hours' LIMIT 2000),
-     gone AS (DELETE FROM idempotency i USING old
-               WHERE i.school = $1 AND i.actor = old.actor AND i.key = old.key RETURNING 1)
-SELECT count(*) FROM gone
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,25 +174,14 @@ async def _build(service: Service, settings: Settings, broker: NatsBroker) -> Si
     telemetry = Telemetry(service.name, export="OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ)
     bus = Bus(await broker.connect(), service.name, SigningKey.load(settings.signing_key), clock)
     db = await _patiently(lambda: Database.connect(settings.database_url, settings.pool_size))
-    guard = ForkGuard(
-        Session(settings.relay_database_url, "guard"),
-        bus,
-        settings.consumers,
-        set(settings.witnesses) - {service.name},
-        telemetry,
-    )
+    outside = set(settings.witnesses) - {service.name}
+    guard = ForkGuard(Session(settings.relay_database_url, "guard"), bus, settings.consumers, outside, telemetry)
     relay = Relay(Session(settings.relay_database_url, "relay"), bus, telemetry, guard.withheld)
     db.lost.append(guard.doubt)
+    applier = Applier(db, service.lanes, ids, telemetry, relay.wake, guard.stopped)
+    producers = [lane.producer for lane in service.lanes]
+    session = Session(settings.database_url, "consumer")
     leases = None if service.authority else Leases(db, bus, telemetry)
-    consumer = None
-    if service.lanes:
-        consumer = Consumer(
-            Session(settings.database_url, "consumer"),
-            bus,
-            Applier(db, service.lanes, ids, telemetry, relay.wake, guard.stopped),
-            [lane.producer for lane in service.lanes],
-            telemetry,
-        )
     unit = Unit(
         service.name,
         db,
@@ -214,9 +192,9 @@ async def _build(service: Service, settings: Settings, broker: NatsBroker) -> Si
         vouch=leases.vouch if leases else None,
         committed=relay.wake,
         stopped=guard.stopped,
+        alarm=telemetry.alarm,
     )
     verifier = Verifier(load_trusted(settings.trusted_keys))
-    door = Door(broker, unit, verifier, clock, ids, telemetry, settings.under_way, service.replied)
     return Site(
         name=service.name,
         settings=settings,
@@ -229,9 +207,9 @@ async def _build(service: Service, settings: Settings, broker: NatsBroker) -> Si
         telemetry=telemetry,
         clock=clock,
         ids=ids,
-        consumer=consumer,
+        consumer=Consumer(session, bus, applier, producers, telemetry) if producers else None,
         leases=leases,
-        door=door,
+        door=Door(broker, unit, verifier, clock, ids, telemetry, settings.under_way, service.replied),
         loop=asyncio.get_running_loop(),
         taken_back=service.taken_back,
     )
@@ -249,7 +227,7 @@ async def _patiently(connect: Callable[[], Coroutine[Any, Any, Database]]) -> Da
 async def _start(service: Service, site: Site) -> HealthServer:
     """Starts everything but the requests, which the broker starts next. Cursors are answered first of all."""
     settings = site.settings
-    await _refuse_shifted_time(site)
+    await refuse_shifted_time(site)
     if site.consumer is not None:
         await site.consumer.listen()
     await Replay(site.db, site.bus, site.guard.stopped).serve()
@@ -259,13 +237,13 @@ async def _start(service: Service, site: Site) -> HealthServer:
     await Operations(site).serve()
     if service.reload is not None:
         site.guard.first = partial(service.reload, site)
-    jobs: list[Awaitable[None]] = [site.guard.run(), site.relay.run(), _watch(site), _purge(site)]
+    jobs: list[Awaitable[None]] = [site.guard.run(), site.relay.run(), watch(site), purge(site)]
     if site.consumer is not None:
         jobs.append(site.consumer.run())
     if site.leases is not None:
-        jobs += [site.leases.run(), _finish_rebuild(site)]
+        jobs += [site.leases.run(), finish_rebuilds(site)]
     jobs += [task(site) for task in service.tasks]
-    site.tasks = [asyncio.ensure_future(_forever(job)) for job in jobs]
+    site.tasks = [asyncio.ensure_future(forever(job, site.alarm)) for job in jobs]
     health = HealthServer(settings.http_host, settings.http_port, site.telemetry.registry, site.state)
     if settings.port_file is not None:
         _write(settings.port_file, str(health.port))
@@ -285,65 +263,10 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def _forever(job: Awaitable[None]) -> None:
-    """A background task that ends by an error takes the process with it: the supervisor starts a clean one."""
-    try:
-        await job
-    except Exception:
-        log.exception("a background task failed", extra={"code": "task_failed"})
-        os._exit(70)
-
-
 def _write(path: Path, text: str) -> None:
     temporary = path.with_suffix(".new")
     temporary.write_text(text)
     temporary.replace(path)
-
-
-async def _watch(site: Site) -> None:
-    while True:
-        site.alive = await site.db.alive()
-        with contextlib.suppress(*LOST, asyncpg.PostgresError):
-            await _refuse_shifted_time(site)
-        await asyncio.sleep(1)
-
-
-async def _refuse_shifted_time(site: Site) -> None:
-    """Ends the process where due dates, ages and periods would be judged by a clock that somebody moved."""
-    if site.settings.shifted_time:
-        return
-    shift = (await site.db.row("SELECT shift FROM time_shift"))[0]
-    if shift:
-        text = "this database's domain time is shifted: set time_shift back to 0, or this is no place to work"
-        site.telemetry.alarm("time_shifted", text, seconds=shift.total_seconds())
-        os._exit(os.EX_CONFIG)
-
-
-async def _finish_rebuild(site: Site) -> None:
-    """Goes on with a rebuild of the grants that was cut short, here or elsewhere: until then all is denied."""
-    while True:
-        try:
-            await finish_rebuild(site)
-        except (Problem, Transient, *LOST, asyncpg.PostgresError) as error:
-            log.warning("rebuild not finished", extra={"code": "rebuild_late", "kind": type(error).__name__})
-        await asyncio.sleep(1)
-
-
-async def _purge(site: Site) -> None:
-    """Forgets idempotency keys older than 24 hours, a page a transaction."""
-    while True:
-        await asyncio.sleep(PURGE_EVERY_S)
-        try:
-            for school in await site.db.schools():
-                while await _purge_page(site, school):
-                    pass
-        except (*LOST, asyncpg.PostgresError) as error:
-            log.warning("keys not forgotten", extra={"code": "purge_late", "kind": type(error).__name__})
-
-
-async def _purge_page(site: Site, school: str) -> bool:
-    async with site.db.school(school) as conn:
-        return bool(await conn.fetchval(PURGE_KEYS, school))
 
 
 def _draining(site: Site) -> Callable[[], Awaitable[None]]:

@@ -23,9 +23,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 log = logging.getLogger(__name__)
 
 LOG_FIELDS = frozenset(
-    {"code", "kind", "endpoint", "school", "producer", "consumer", "epoch", "seq", "count", "seconds", "port", "reason"}
+    {
+        *("code", "kind", "endpoint", "school", "producer", "consumer", "epoch", "seq", "count", "seconds", "port"),
+        *("reason", "line", "lines", "finding", "witness", "status", "seen", "root", "waits_s", "outcome"),
+    }
 )
-"""The only extra fields that a log line may carry."""
+"""The only extra fields that a log line may carry. Whatever else is passed stays out of the log."""
 
 OURS = ("shared", "services", "deploy")
 """Loggers whose words are ours: constants. What a library says may quote an address."""
@@ -67,6 +70,14 @@ def _frames(record: logging.LogRecord) -> list[str]:
         frames.append(f"{code.co_filename.rpartition('/')[2]}:{place.tb_lineno}:{code.co_name}")
         place = place.tb_next
     return frames[-8:]
+
+
+def tell(code: str, text: str, **facts: object) -> None:
+    """Writes an alarm's ERROR line, with the type and place of the exception that is being handled, if there is one.
+
+    `facts` are among LOG_FIELDS. It is what Telemetry.alarm does, where there is no telemetry to count it.
+    """
+    log.error(text, exc_info=sys.exc_info()[0] is not None, extra={"code": code, **facts})
 
 
 def log_to_stderr(service: str, level: str) -> None:
@@ -161,9 +172,9 @@ class Telemetry:
             log.warning("unverified request", extra={"code": "unverified", "endpoint": endpoint, "reason": reason})
 
     def alarm(self, code: str, text: str, **facts: object) -> None:
-        """Raises an alarm: a metric and an ERROR line with a stable code that the runbook explains."""
+        """Raises an alarm: a metric and an ERROR line with a stable code that the runbook explains; see `tell`."""
         self.alarms.labels(code).inc()
-        log.error(text, extra={"code": code, **facts})
+        tell(code, text, **facts)
 
     def close(self) -> None:
         """Sends what spans are left."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +16,6 @@ from shared.errors import Problem, ProblemType
 from shared.events.network import Grant
 from shared.events.words import Action, Category, Purpose
 from shared.unit import Asked, Change, Snapshot
-
-log = logging.getLogger(__name__)
 
 GRANTS = TypeAdapter(tuple[Grant, ...])
 
@@ -93,10 +90,10 @@ def commit_parts(group: Sequence[Entry]) -> tuple[object, ...]:
     return [subject for one in group for subject in one.change.locks], checks, keys, rows, events
 
 
-def snapshot(raw: Mapping[str, Any]) -> Snapshot:
+def snapshot(raw: Mapping[str, Any], alarm: Callable[..., None]) -> Snapshot:
     """Returns what `read_snapshots` told of one request.
 
-    Grants that cannot be read are as good as none, and unverified: network is asked for them again.
+    Grants that cannot be read are an alarm, as good as none, and unverified: network is asked for them again.
     """
     views = {}
     for view in raw["views"] or ():
@@ -104,7 +101,7 @@ def snapshot(raw: Mapping[str, Any]) -> Snapshot:
         try:
             grants = GRANTS.validate_python(view["grants"])
         except ValidationError:
-            log.exception("grants not readable", extra={"code": "grants_unreadable"})
+            alarm("grants_unreadable", "a subject's grants cannot be read")
             grants, fresh = (), False
         views[subject] = View(subject, view["revision"], grants, fresh=fresh)
     return Snapshot(

@@ -7,7 +7,9 @@ import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -25,6 +27,7 @@ from shared.events.base import Denied, NewEvent
 from shared.events.words import Action, Category, Purpose, school_subject
 from shared.groups import Groups
 from shared.journal import entries
+from shared.telemetry import tell
 from shared.unit import Asked, Change, Endpoint, Request, Snapshot
 from shared.unit_parts import Entry, Key, Look, commit_parts, repeated, snapshot
 
@@ -68,12 +71,29 @@ SINGLY = (
 """Errors that one Change of a group causes: the others go in when each is tried alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is to be committed: a Change, the key to keep its reply under, when, and whether it is a denial's."""
+
+    change: Change
+    key: Key | None
+    at: datetime
+    denial: Denial | None = None
+
+    def answer(self, endpoint: Endpoint[Any], vouched: Mapping[UUID, bool]) -> Any:  # noqa: ANN401  JSON
+        """Returns what is released once it is committed; raises Problem for a denial."""
+        if self.denial is None:
+            return self.change.result if endpoint.is_query else dict(self.change.reply)
+        unverified = self.denial.act.reason == "cannot_verify_now" and not vouched.get(self.denial.subject)
+        raise problem("unverified" if unverified else "forbidden")
+
+
 class Unit:
     """The command path of one service process.
 
     `authority` is True in network only: its own access rows need no lease. `vouch` asks network for one subject's
     grants and stores them (False: network knows none, Transient: unreachable). `committed` is called after each commit
-    with the school. `stopped` says why a school's lane is stopped (a fork), or None.
+    with the school. `stopped` says why a school's lane is stopped (a fork), or None. `alarm` is Telemetry's.
     """
 
     def __init__(  # one composition root calls this
@@ -88,6 +108,7 @@ class Unit:
         vouch: Callable[[str, UUID], Awaitable[bool]] | None = None,
         committed: Callable[[str], None] = lambda _: None,
         stopped: Callable[[str], str | None] = lambda _: None,
+        alarm: Callable[..., None] = tell,
     ) -> None:
         self.service = service
         self.ids = ids
@@ -97,6 +118,7 @@ class Unit:
         self._vouch = vouch
         self._committed = committed
         self._stopped = stopped
+        self.alarm = alarm
         self._looks: Groups[Look, dict[str, Any]] = Groups(self._read_group, group_size, SINGLY)
         self._entries: Groups[Entry, str] = Groups(self._commit_group, group_size, SINGLY)
 
@@ -117,24 +139,12 @@ class Unit:
         tried: list[str] = []
         for attempt in range(TRIES):
             self._refuse_in_vain(asked.school, by)
-            raw = await self._read(endpoint, asked, key)
-            seen = snapshot(raw)
-            refused: Denial | None = None
-            kept = None if raw["repeat"] else key
-            try:
-                change = self._decide(endpoint, asked, seen, raw["repeat"], key)
-            except Denial as denial:
-                if not denial.verifiable and denial.subject not in vouched and not raw["rebuilding"]:
-                    vouched[denial.subject] = await self._ask_network(asked.school, denial.subject)
-                    continue
-                refused, kept = denial, None
-                change = self._denied(endpoint, asked, denial)
-            status = await self._commit(asked, change, kept, seen.now, traceparent, by)
+            decided = await self._decided(endpoint, asked, key, vouched)
+            if decided is None:
+                continue
+            status = await self._commit(asked, decided.change, decided.key, decided.at, traceparent, by)
             if status == "done":
-                if refused is None:
-                    return change.result if endpoint.is_query else dict(change.reply)
-                unverified = refused.act.reason == "cannot_verify_now" and not vouched.get(refused.subject)
-                raise problem("unverified" if unverified else "forbidden")
+                return decided.answer(endpoint, vouched)
             tried.append(status)
             if status.startswith("collides") and tried.count(status) == COLLISIONS:
                 raise problem("collides")
@@ -142,6 +152,21 @@ class Unit:
                 vouched.clear()
             await asyncio.sleep(0.002 * attempt)
         raise problem("busy")
+
+    async def _decided(
+        self, endpoint: Endpoint[B], asked: Asked[B], key: Key | None, vouched: dict[UUID, bool]
+    ) -> Decided | None:
+        """Reads and decides; None: a denial could not be verified, so network was asked, and it is decided anew."""
+        raw = await self._read(endpoint, asked, key)
+        seen = snapshot(raw, partial(self.alarm, school=asked.school))
+        try:
+            change = self._decide(endpoint, asked, seen, raw["repeat"], key)
+        except Denial as denial:
+            if not denial.verifiable and denial.subject not in vouched and not raw["rebuilding"]:
+                vouched[denial.subject] = await self._ask_network(asked.school, denial.subject)
+                return None
+            return Decided(self._denied(endpoint, asked, denial), None, seen.now, denial)
+        return Decided(change, None if raw["repeat"] else key, seen.now)
 
     def _decide(
         self, endpoint: Endpoint[B], asked: Asked[B], seen: Snapshot, stored: Mapping[str, Any] | None, key: Key | None
@@ -161,7 +186,7 @@ class Unit:
             except database.RETRY:
                 await asyncio.sleep(0.002 * attempt)
             except database.LOST as error:
-                raise _refusal(error) from None
+                raise self._refusal(error) from None
         raise problem("busy")
 
     async def _read_group(self, school: str, looks: Sequence[Look]) -> list[dict[str, Any]]:
@@ -212,7 +237,7 @@ class Unit:
         except database.RETRY:
             return "row"
         except Exception as error:  # noqa: BLE001  told to the caller
-            raise _refusal(error) from None
+            raise self._refusal(error) from None
         if status == "overdue":
             raise problem(status)
         return status
@@ -236,20 +261,19 @@ class Unit:
         statuses = iter(outcome["status"])
         return [next(statuses) if sent < one.by else "overdue" for one in group]
 
-
-def _refusal(error: Exception) -> Problem:
-    """Returns what a caller is told of a read or commit that failed for good."""
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, database.TooLong):
-        log.error("too slow", extra={"code": "statement_slow"})
-        return problem("slow")
-    if isinstance(error, database.LOST):
-        log.error("database unavailable", extra={"code": "database_lost", "kind": type(error).__name__})
+    def _refusal(self, error: Exception) -> Problem:
+        """Returns what a caller is told of a read or commit that failed for good; what needs a person is an alarm."""
+        if isinstance(error, Problem):
+            return error
+        if isinstance(error, database.TooLong):
+            self.alarm("statement_slow", "a request's statement took too long and was ended")
+            return problem("slow")
+        if isinstance(error, database.LOST):
+            self.alarm("database_lost", "the database cannot be reached", kind=type(error).__name__)
+            return problem("unreachable")
+        if isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError):
+            log.warning("commit refused", extra={"code": "commit_refused", "kind": str(error.sqlstate)})
+            return Problem(ProblemType.INVALID, "this cannot be stored: check the values", code=str(error.sqlstate))
+        kind = str(error.sqlstate) if isinstance(error, asyncpg.PostgresError) else type(error).__name__
+        self.alarm("commit_failed", "a commit failed", kind=kind)
         return problem("unreachable")
-    if isinstance(error, asyncpg.PostgresError):
-        log.error("commit refused", extra={"code": "commit_refused", "kind": str(error.sqlstate)})
-    if isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError):
-        return Problem(ProblemType.INVALID, "this cannot be stored: check the values", code=str(error.sqlstate))
-    log.error("commit failed", exc_info=error, extra={"code": "commit_failed"})
-    return problem("unreachable")

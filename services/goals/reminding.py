@@ -126,8 +126,10 @@ async def remind_school(unit: Unit, school: str) -> int:
         try:
             told += (await unit.run(REMIND, Asked(actor, school, RemindPlans(), unit.ids)))["clocks"]
         except Problem as problem:
-            if problem.more.get("code") != "none_due":
-                log.warning("deadlines wait", extra={"code": "deadlines_failed", "kind": problem.type.value})
+            if problem.type is ProblemType.UNAVAILABLE:
+                log.warning("deadlines wait", extra={"code": "deadlines_wait", "kind": problem.type.value})
+            elif problem.more.get("code") != "none_due":
+                unit.alarm("deadlines_failed", "deadlines cannot be told", school=school, kind=problem.type.value)
             return told
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import pytest
@@ -18,8 +18,9 @@ from services.goals.model import today
 from services.goals.reactions import on_network
 from services.goals.recounting import recount_school
 from services.goals.reminding import remind_school, take_back
+from shared.clock import Ids
 from shared.db import Database
-from shared.errors import ProblemType
+from shared.errors import Problem, ProblemType
 from shared.events.base import Event, Fact
 from shared.events.network import MemberAdded, MembershipEnded
 from shared.events.plans import Deadline, DeadlineDueSoon, DeadlineOverdue
@@ -380,6 +381,27 @@ async def test_a_deadline_is_told_on_its_dutch_day(calendar: Calendar, moment: d
     await as_owner(calendar.owner_dsn, calendar.table.desk.school, sql, date(2026, moment.month, 2))
     await move_time(calendar.owner_dsn, moment - datetime.now(UTC))
     assert await remind_school(calendar.table.desk.unit, calendar.table.desk.school) == (day.day == 2)
+
+
+@pytest.mark.parametrize(
+    ("problem", "alarms"),
+    [
+        (Problem(ProblemType.CONFLICT, "nothing", code="none_due"), []),
+        (Problem(ProblemType.UNAVAILABLE, "try again"), []),
+        (Problem(ProblemType.CONFLICT, "collides"), ["deadlines_failed"]),
+    ],
+)
+async def test_deadlines_that_cannot_be_told_are_an_alarm_unless_it_is_only_not_now(
+    problem: Problem, alarms: list[str]
+) -> None:
+    class Refusing(Unit):
+        async def run(self, *_: object, **__: object) -> NoReturn:
+            raise problem
+
+    raised: list[str] = []
+    unit = Refusing("goals", None, Ids(), alarm=lambda code, *_, **__: raised.append(code))  # type: ignore[arg-type]  # no database
+    assert await remind_school(unit, "olm") == 0
+    assert raised == alarms
 
 
 def test_steps_go_in_order_and_end() -> None:

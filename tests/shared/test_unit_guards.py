@@ -238,11 +238,17 @@ async def test_grants_that_cannot_be_read_refuse_their_own_child_alone_until_net
         await give(notes.db, subject, grant(who.id))
         return True
 
-    unit = Unit("goals", notes.db, Ids(Random(7)), authority=True, vouch=vouch)
+    alarms: list[tuple[str, object]] = []
+
+    def alarm(code: str, _text: str, **facts: object) -> None:
+        alarms.append((code, facts["school"]))
+
+    unit = Unit("goals", notes.db, Ids(Random(7)), authority=True, vouch=vouch, alarm=alarm)
     runs = [unit.run(WRITE, asked(who, WriteNote(child=child, words="so"))) for child in (sick, sound)]
     refused, written = await asyncio.gather(*runs, return_exceptions=True)
     assert kind(refused) is ProblemType.UNAVAILABLE
     assert not isinstance(written, BaseException)
+    assert set(alarms) == {("grants_unreadable", "olm")}
     heals = True
     assert (await unit.run(WRITE, asked(who, WriteNote(child=sick, words="so"))))["version"] == 1
 
