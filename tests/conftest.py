@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from tests.support.fixtures import (
     ServiceFactory,
 )
 from tests.support.processes import ServiceProcess
+from tests.support.scratch import scratch
 from tests.support.servers import EmbeddedServers, Servers, make_servers
 
 # How long an example takes says something of the machine, not of the code.
@@ -29,38 +28,29 @@ settings.register_profile("samenkracht", deadline=None, print_blob=True)
 settings.load_profile("samenkracht")
 
 
-def _scratch() -> Path:
-    # Not pytest's tmp_path: PostgreSQL runs as another user when we are root, and that one may not pass it.
-    path = Path(tempfile.mkdtemp(prefix="samen-test-"))
-    path.chmod(0o711)
-    return path
-
-
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """One PostgreSQL and one provisioned NATS for the whole session."""
-    root = _scratch()
-    made = make_servers(root)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-        shutil.rmtree(root, ignore_errors=True)
+    with scratch() as root:
+        made = make_servers(root)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
 
 
 @pytest.fixture
 def own_servers(servers: Servers) -> Iterator[EmbeddedServers]:
     """A private PostgreSQL and NATS, for a test that kills, wipes or restores them."""
-    root = _scratch()
     shared = servers.postgres.binaries if isinstance(servers, EmbeddedServers) else None
-    made = EmbeddedServers(root, binaries=shared)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-        shutil.rmtree(root, ignore_errors=True)
+    with scratch() as root:
+        made = EmbeddedServers(root, binaries=shared)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
 
 
 @pytest.fixture

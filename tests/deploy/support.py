@@ -18,10 +18,10 @@ def eventually(check: Callable[[], bool], timeout_s: float = 20.0) -> None:
 
 
 async def patient_request(client: Client, subject: str, data: bytes, headers: dict[str, str] | None = None) -> Msg:
-    """Request again for a moment while the server says that nobody listens: that can come just after a subscription."""
-    for _ in range(50):
-        try:
-            return await client.request(subject, data, timeout=3, headers=headers)
-        except NoRespondersError:
-            await asyncio.sleep(0.02)
-    raise NoRespondersError
+    """Request again while the server says that nobody listens: whoever answers may have only just been started."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await client.request(subject, data, timeout=10, headers=headers)
+            except NoRespondersError:
+                await asyncio.sleep(0.02)

@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ from deploy.home import Home, NotRunning
 from deploy.supervised import Program
 from deploy.supervisor import AlreadyRunning, Supervisor
 from tests.deploy.support import eventually
+from tests.support.scratch import scratch
 
 WITHOUT_SERVICES = """
 import sys
@@ -35,14 +34,11 @@ supervisor.stop()
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    # Not tmp_path: PostgreSQL runs as another user when we are root and must pass every parent.
-    root = Path(tempfile.mkdtemp(prefix="samen-test-"))
-    root.chmod(0o711)
-    made = Home(root / ".samen")
-    yield made
-    for entry in made.state().get("processes", {}).values():
-        ProcessMark(entry["pid"], entry["started_at"]).stop(signal.SIGKILL)
-    shutil.rmtree(root, ignore_errors=True)
+    with scratch() as root:
+        made = Home(root / ".samen")
+        yield made
+        for entry in made.state().get("processes", {}).values():
+            ProcessMark(entry["pid"], entry["started_at"]).stop(signal.SIGKILL)
 
 
 def _alive(home: Home) -> bool:

@@ -2,13 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,20 +14,18 @@ from deploy.environment import base_environment
 from deploy.home import Home
 from deploy.topology import NAMES
 from tests.deploy.support import eventually
+from tests.support.scratch import scratch
 
 EVERYTHING = {"postgres", "nats", "provisioner", "catcher", *NAMES}
 
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    # Not tmp_path: PostgreSQL runs as another user when we are root and must pass every parent.
-    root = Path(tempfile.mkdtemp(prefix="samen-test-"))
-    root.chmod(0o711)
-    made = Home(root / ".samen")
-    yield made
-    for entry in made.state().get("processes", {}).values():
-        ProcessMark(entry["pid"], entry["started_at"]).stop(signal.SIGKILL)
-    shutil.rmtree(root, ignore_errors=True)
+    with scratch() as root:
+        made = Home(root / ".samen")
+        yield made
+        for entry in made.state().get("processes", {}).values():
+            ProcessMark(entry["pid"], entry["started_at"]).stop(signal.SIGKILL)
 
 
 def _samen(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:

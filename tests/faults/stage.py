@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from deploy.databases import ServiceDatabase
 from deploy.environment import service_environment
 from shared.db import init_connection
 from tests.support.processes import ServiceProcess
+from tests.support.scratch import scratch
 from tests.support.servers import EmbeddedServers, Servers
 
 SERVICES = ("audit", "network", "goals", "notifications")
@@ -208,16 +207,14 @@ class Stage:
 @contextmanager
 def private_servers(like: Servers | None = None) -> Iterator[EmbeddedServers]:
     """Yields servers of one's own, with the programs of others that run already; they end with the body."""
-    root = Path(tempfile.mkdtemp(prefix="samen-faults-"))
-    root.chmod(0o711)  # PostgreSQL runs as another user when we are root
     binaries = like.postgres.binaries if isinstance(like, EmbeddedServers) else None
-    servers = EmbeddedServers(root, binaries=binaries)
-    try:
-        servers.start()
-        yield servers
-    finally:
-        servers.stop()
-        shutil.rmtree(root, ignore_errors=True)
+    with scratch() as root:
+        servers = EmbeddedServers(root, binaries=binaries)
+        try:
+            servers.start()
+            yield servers
+        finally:
+            servers.stop()
 
 
 @asynccontextmanager

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -38,6 +35,7 @@ from deploy.samen.demo import MARKER
 from deploy.supervisor import Supervisor
 from deploy.topology import NAMES
 from tests.deploy.support import eventually
+from tests.support.scratch import scratch
 
 SEED, CHILDREN = 3, 8
 SCHOOL = "de-wilg"
@@ -60,15 +58,6 @@ class Running:
     figures: dict[str, Any]
 
 
-@contextmanager
-def folder() -> Iterator[Path]:
-    # Not tmp_path: PostgreSQL runs as another user when we are root and must pass every parent.
-    root = Path(tempfile.mkdtemp(prefix="samen-demo-test-"))
-    root.chmod(0o711)
-    yield root
-    shutil.rmtree(root, ignore_errors=True)
-
-
 def play(home: Home, *arguments: str, errors: Path) -> subprocess.Popen[str]:
     """Starts a small demo that prints its figures as JSON; what it tells beside goes to `errors`."""
     small = ("--json", "--seed", str(SEED), "--children", str(CHILDREN), "--dir", str(home.root))
@@ -89,7 +78,7 @@ def kill_midway(home: Home, errors: Path) -> None:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Running]:
-    with folder() as root:
+    with scratch() as root:
         home, errors = Home(root / "demo"), root / "errors"
         kill_midway(home, errors)
         with play(home, "--headless", errors=errors) as process:
@@ -148,7 +137,7 @@ def test_the_half_year_holds_every_promise_also_after_a_run_that_was_killed_with
 
 def test_a_check_that_goes_red_is_named_and_ends_it_with_one_after_ctrl_c() -> None:
     """A telephone number gets into a log while it plays. It stays up all the same, to look into."""
-    with folder() as root:
+    with scratch() as root:
         home, errors = Home(root / "demo"), root / "errors"
         with play(home, errors=errors) as process:
             eventually(lambda: process.poll() is not None or any(home.mail.glob("*.eml")), 60)

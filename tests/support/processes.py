@@ -55,7 +55,7 @@ class ServiceProcess:
         """Ask the process over HTTP; 0 when it does not answer."""
         try:
             address = f"http://127.0.0.1:{self.port}{path}"
-            with urllib.request.urlopen(address, timeout=2) as answer:
+            with urllib.request.urlopen(address, timeout=10) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -68,7 +68,7 @@ class ServiceProcess:
         found: dict[str, Any] = json.loads(self.get("/ready")[1] or "{}")
         return found
 
-    async def ready(self, timeout_s: float = 20.0) -> None:
+    async def ready(self, timeout_s: float = 40.0) -> None:
         """Wait until `/ready` answers 200; fail with the log's end when the process ends or time is up."""
         end = asyncio.get_running_loop().time() + timeout_s
         while (await asyncio.to_thread(self.get, "/ready"))[0] != 200:

@@ -79,7 +79,7 @@ class Servers:
     async def emptied_bus(self) -> Client:
         """Connect as `bus` does, and empty the stream of what others published."""
         client = await self.bus()
-        answer = await client.request(f"$JS.API.STREAM.PURGE.{topology.STREAM}", b"", timeout=5)
+        answer = await client.request(f"$JS.API.STREAM.PURGE.{topology.STREAM}", b"", timeout=20)
         if not json.loads(answer.data).get("success"):
             raise RuntimeError(f"the stream could not be emptied: {answer.data.decode()}")
         return client
