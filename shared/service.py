@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import sys
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import nats.errors
 import uvloop
 from faststream import FastStream
 from faststream.nats import NatsBroker
@@ -40,7 +40,7 @@ from shared.settings import Settings
 from shared.telemetry import Telemetry, log_to_stderr
 from shared.unit import Endpoint
 from shared.unit_run import Unit
-from shared.upkeep import finish_rebuilds, forever, purge, refuse_shifted_time, watch
+from shared.upkeep import collect_seldom, finish_rebuilds, forever, purge, refuse_shifted_time, watch
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,8 @@ class Site:
     loop: asyncio.AbstractEventLoop
     taken_back: TakenBack | None
     alive: bool = True
+    serving: bool = False
+    """The broker knows of every subscription."""
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     def alarm(self, code: str, text: str, **facts: object) -> None:
@@ -105,7 +107,7 @@ class Site:
         lanes = self.consumer.lanes if self.consumer else {}
         return {
             "service": self.name,
-            "ready": connected and self.alive and self.guard.checked and consuming,
+            "ready": connected and self.alive and self.serving and self.guard.checked and consuming,
             "nats": connected,
             "database": self.alive,
             "checked": self.guard.checked,
@@ -165,7 +167,14 @@ async def _run(service: Service, settings: Settings) -> None:
             health.close()
             await _stop(site)
 
-    app = FastStream(broker, lifespan=life, on_shutdown=[_draining(site)], logger=None, specification=AsyncAPI())
+    app = FastStream(
+        broker,
+        lifespan=life,
+        after_startup=[_serving(site)],
+        on_shutdown=[_draining(site)],
+        logger=None,
+        specification=AsyncAPI(),
+    )
     await app.run(log_level=logging.WARNING, sleep_time=0.05)
 
 
@@ -248,25 +257,24 @@ async def _start(service: Service, site: Site) -> HealthServer:
     if settings.port_file is not None:
         _write(settings.port_file, str(health.port))
     log.info("started", extra={"code": "started", "port": health.port})
-    _collect_seldom()
+    collect_seldom()
     return health
-
-
-def _collect_seldom() -> None:
-    """Leaves what was loaded for the process's life out of every later search for cycles, and searches less often.
-
-    Events and rows make no cycles, and there are hundreds of them under way: searched at Python's own pace they cost a
-    third of a consumer's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 def _write(path: Path, text: str) -> None:
     temporary = path.with_suffix(".new")
     temporary.write_text(text)
     temporary.replace(path)
+
+
+def _serving(site: Site) -> Callable[[], Awaitable[None]]:
+    async def serving() -> None:
+        """Not ready before: NATS tells whoever asks earlier that nobody is there."""
+        with contextlib.suppress(nats.errors.Error, TimeoutError):  # it comes back, with every subscription
+            await site.bus.client.flush()
+        site.serving = True
+
+    return serving
 
 
 def _draining(site: Site) -> Callable[[], Awaitable[None]]:

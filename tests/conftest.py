@@ -6,13 +6,13 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import nats
 import pytest
 from hypothesis import settings
 from nats.aio.client import Client
 
 from deploy.databases import ServiceDatabase
 from deploy.environment import service_environment
+from tests.support.clients import connected
 from tests.support.fixtures import (
     DatabaseFactory,
     EnvironmentFactory,
@@ -101,10 +101,10 @@ async def nats_login(infra: Servers, bus: Client) -> AsyncIterator[LoginFactory]
             if errors is not None:
                 errors.append(error)
 
-        client = await nats.connect(
+        client = await connected(
             infra.nats_url,
-            user_credentials=str(infra.keys.creds(login)),
-            inbox_prefix=f"_INBOX.{login}".encode(),
+            str(infra.keys.creds(login)),
+            login,
             error_cb=heard,
             reconnect_time_wait=0.1,
             max_reconnect_attempts=-1,

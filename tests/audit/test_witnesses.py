@@ -179,7 +179,7 @@ async def test_the_witness_in_another_service_signs_remembers_and_is_joined_by_o
         found: dict[str, Any] | None = await ask_platform(who, client, log.school, 1_773_133_200)
         assert found is not None
         assert (found["size"], found["status"], found["taken"]) == (20, 200, True)
-        overview = json.loads((await client.nats.request("ask.witnesses", b"{}", timeout=5)).data)[log.school]
+        overview = json.loads((await client.nats.request("ask.witnesses", b"{}", timeout=20)).data)[log.school]
         assert set(overview["witnesses"].values()) == {20}
         assert overview["within_s"] == 10
     full = (await log.rows("SELECT full_note(school, size) AS note FROM checkpoint WHERE size = 20"))[0]["note"]

@@ -75,7 +75,7 @@ async def test_a_wiped_broker_is_rebuilt_by_the_resident_provisioner(
     own_servers.nats.kill()
     own_servers.nats.wipe()
     own_servers.nats.start()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while True:
             try:
                 stored = await goals.request(f"evt.{school}.goals.goal.proposed", b"{}", timeout=1)

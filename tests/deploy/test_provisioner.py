@@ -7,7 +7,6 @@ import shutil
 import time
 from pathlib import Path
 
-import nats
 import pytest
 from nats.aio.client import Client
 
@@ -16,6 +15,7 @@ from deploy.embedded import NatsServer
 from deploy.keys import Keys
 from deploy.provisioner import converge, run
 from tests.deploy.support import eventually
+from tests.support.clients import connected
 from tests.support.servers import Servers
 
 
@@ -51,11 +51,7 @@ async def test_drift_is_put_right(lone_nats: NatsServer, tmp_path: Path) -> None
     lone_nats.start()
     try:
         assert len(await converge(lone_nats.url, keys)) == 1 + len(topology.CONSUMERS)
-        bus = await nats.connect(
-            lone_nats.url,
-            user_credentials=str(keys.creds("provisioner-bus")),
-            inbox_prefix=b"_INBOX.provisioner",
-        )
+        bus = await connected(lone_nats.url, str(keys.creds("provisioner-bus")), "provisioner")
         await _ask(bus, "CONSUMER.DELETE.EVENTS.goals--events")
         config = (await _ask(bus, "STREAM.INFO.EVENTS"))["config"]
         await _ask(bus, "STREAM.UPDATE.EVENTS", config | {"duplicate_window": 10**9, "max_age": 10**10})

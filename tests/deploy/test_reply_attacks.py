@@ -17,6 +17,7 @@ from nats.aio.subscription import Subscription
 from deploy import topology
 from tests.deploy.support import patient_request
 from tests.faults.stage import until
+from tests.support.clients import PATIENCE_S
 from tests.support.fixtures import LoginFactory, ServiceFactory
 
 NEXT = "$JS.API.CONSUMER.MSG.NEXT.EVENTS.goals--events"
@@ -45,7 +46,7 @@ async def _fetch(client: Client) -> Msg:
     inbox = client.new_inbox()
     answer = await client.subscribe(inbox)
     await client.publish(NEXT, ONE, reply=inbox)
-    return await answer.next_msg(3)
+    return await answer.next_msg(PATIENCE_S)
 
 
 async def _audit_floor(bus: Client) -> int:
@@ -100,16 +101,16 @@ async def test_a_reply_into_anothers_inbox_carries_no_event(nats_login: LoginFac
     await network.request(f"evt.{school}.network.member.joined", b"{}")
     victim = await audit.subscribe("_INBOX.audit.x")
     await audit.publish("_INBOX.goals.mine", b"control")
-    assert (await inbox.next_msg(2)).data == b"control"
+    assert (await inbox.next_msg(PATIENCE_S)).data == b"control"
     # goals may answer into any inbox (it must, to answer callers), so this arrives; what it can't do is listen there.
     await goals.publish("_INBOX.audit.x", b"answer")
-    assert (await victim.next_msg(2)).data == b"answer"
+    assert (await victim.next_msg(PATIENCE_S)).data == b"answer"
     spied = await goals.subscribe("_INBOX.audit.>")
     await goals.flush()
     await audit.publish("_INBOX.audit.x", b"secret")
     await audit.publish("_INBOX.goals.mine", b"behind it")
-    assert (await victim.next_msg(2)).data == b"secret"
-    assert (await inbox.next_msg(2)).data == b"behind it"
+    assert (await victim.next_msg(PATIENCE_S)).data == b"secret"
+    assert (await inbox.next_msg(PATIENCE_S)).data == b"behind it"
     assert spied.pending_msgs == 0
 
 
@@ -136,10 +137,10 @@ async def test_what_a_chosen_reply_brings_elsewhere_is_what_it_is(
     assert [(place, seq) for place, _, seq, _ in json.loads(honest)] == [(school, 1)]  # control
 
     await goals.publish(NEXT, ONE_NOW, reply=reply)
-    event = await heard.next_msg(3)
+    event = await heard.next_msg(PATIENCE_S)
     assert (event.subject, event.data) == (given, b'{"n": 1}')
     await goals.publish("ask.stream.goals", HEADS_ASKED, reply=reply)
-    told = await heard.next_msg(3)
+    told = await heard.next_msg(PATIENCE_S)
     assert (told.subject, told.data, told.reply) == (reply, honest, "")
     assert await _state(bus) == before
 
@@ -170,7 +171,7 @@ async def test_no_service_takes_what_a_chosen_reply_brings_for_a_head(
     await audit.request(f"evt.{school}.audit.head.forged", made_up)
     spied = await audit.subscribe("head.network")
     await audit.publish(NEXT.replace("goals--", "audit--"), ONE_NOW, reply="head.network")
-    assert (await spied.next_msg(3)).data == made_up  # control: it is delivered there
+    assert (await spied.next_msg(PATIENCE_S)).data == made_up  # control: it is delivered there
     await network.publish("head.network", b'{"s-torn": [1, ".", "0"]}')
     await network.publish("head.network", b"[1]")
 
@@ -181,7 +182,7 @@ async def test_no_service_takes_what_a_chosen_reply_brings_for_a_head(
         await network.publish("head.network", json.dumps({school: [1, 7, "0" * 64]}).encode())
         return bool(await asyncio.to_thread(lanes))
 
-    await until(announced, 10, "an honest head is heard")
+    await until(announced, 30, "an honest head is heard")
     assert lanes() == [("network", school, 7)]
 
 
@@ -201,7 +202,7 @@ async def test_nobody_reads_the_stream_but_through_its_own_consumer(nats_login: 
                 return (await sub.next_msg(1)).data == b"behind it"
             return False
 
-        await until(heard, 20, "what was sent after the event")
+        await until(heard, 30, "what was sent after the event")
         assert listener.pending_msgs == 0
 
 
@@ -218,7 +219,7 @@ async def test_duplicates_are_dropped_and_batches_are_atomic_across_the_accounts
         await goals.publish(subject, b"{}", headers=batch | {"Nats-Batch-Sequence": str(n)})
     assert (await _state(bus))[0] == 1
     last = batch | {"Nats-Batch-Sequence": "3", "Nats-Batch-Commit": "1"}
-    answer = json.loads((await asyncio.wait_for(goals.request(subject, b"{}", headers=last), 3)).data)
+    answer = json.loads((await goals.request(subject, b"{}", headers=last)).data)
     assert (answer["batch"], answer["count"]) == (school, 3)
     assert (await _state(bus))[0] == 4
 
@@ -233,12 +234,12 @@ async def test_no_service_takes_what_a_chosen_reply_brings_for_a_cursor(
     await audit.request(f"evt.{school}.audit.cursor.forged", made_up)
     spied = await audit.subscribe("cursor.>")
     await audit.publish(NEXT.replace("goals--", "audit--"), ONE_NOW, reply="cursor.notifications")
-    assert (await spied.next_msg(3)).data == made_up  # control: it is delivered there
+    assert (await spied.next_msg(PATIENCE_S)).data == made_up  # control: it is delivered there
     honest = json.dumps({"goals": {"s-honest": [1, 7, "0" * 64]}}).encode()
-    await audit.publish("cursor.audit", honest)
 
     async def forked() -> dict[str, str]:
+        await audit.publish("cursor.audit", honest)
         return dict((await asyncio.to_thread(process.details))["forked"])
 
-    await until(forked, 10, "an honest cursor is heard")
+    await until(forked, 30, "an honest cursor is heard")
     assert await forked() == {"s-honest": "behind"}

@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import nats
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from nats.aio.client import Client
 
 from deploy.databases import ServiceDatabase
 from deploy.environment import service_environment
 from shared.db import init_connection
+from tests.support.clients import connected
 from tests.support.processes import ServiceProcess
 from tests.support.scratch import scratch
 from tests.support.servers import EmbeddedServers, Servers
@@ -143,10 +143,10 @@ class Stage:
         async def heard(error: Exception) -> None:
             del error  # the broker is killed here: a lost request shows as one without an answer
 
-        client = await nats.connect(
+        client = await connected(
             self.servers.nats_url,
-            user_credentials=str(self.servers.keys.creds(name)),
-            inbox_prefix=f"_INBOX.{name}".encode(),
+            str(self.servers.keys.creds(name)),
+            name,
             error_cb=heard,
             reconnect_time_wait=0.1,
             max_reconnect_attempts=-1,

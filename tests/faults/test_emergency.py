@@ -56,7 +56,7 @@ async def test_it_is_usable_when_answered_told_to_reviewers_only_and_gone_when_e
     async def told() -> bool:
         return len(await notices(door, leader)) == 8
 
-    await until(told, 15, "an urgent notice of each for the reviewer")
+    await until(told, 30, "an urgent notice of each for the reviewer")
     assert all(one["urgent"] for one in await notices(door, leader))
     for other in (helper, kid.teacher, kid.mum, school.admin):
         assert await notices(door, other) == []
@@ -84,7 +84,7 @@ async def test_a_stricter_policy_is_effective_only_when_it_holds_for_every_child
         async def sees(kid: Kid = kid) -> bool:
             return await look(door, logo, kid) == "ok"
 
-        await until(sees, 15, "what one yes gives under the new policy")
+        await until(sees, 30, "what one yes gives under the new policy")
     strict = await door.must(SLUG, "network.set-policy", admin, **policy | {"rule": "all_holders"})
     assert await effective(door, strict) in {"confirmed", "clock"}
     assert [await look(door, logo, kid) for kid in school.kids] == ["forbidden"] * 3

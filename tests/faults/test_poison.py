@@ -60,7 +60,7 @@ async def test_a_parked_event_holds_its_child_in_order_and_nobody_else(stage: St
     async def told() -> bool:
         return other in await things(stage, sound)
 
-    await until(told, 20, "the other child's notice")
+    await until(told, 30, "the other child's notice")
     assert not {first, second} & await things(stage, sick)
     found = [(one["state"], one["producer"], one["about"]) for one in await letters(door, "notifications")]
     assert found == [("parked", "goals", sick.child), ("waiting", "goals", sick.child)]
@@ -112,7 +112,7 @@ async def test_a_blocking_event_stops_its_own_lane_of_its_own_school_only(stage:
     async def others() -> bool:
         return {free, organisation} <= await lined()
 
-    await until(others, 20, "the lines of the other lanes")
+    await until(others, 30, "the lines of the other lanes")
     await until(lambda: letters(door, "audit"), 20, "the dead letter")
     (letter,) = await letters(door, "audit")
     assert (letter["state"], letter["school"], letter["producer"]) == ("blocking", "blocked", "goals")

@@ -181,7 +181,7 @@ async def sees(door: Door, kid: Kid) -> str:
         kinds.append(answer.kind)
         return answer.kind not in SILENT
 
-    await until(answered, 15, "access is verified")
+    await until(answered, 30, "access is verified")
     return kinds[-1]
 
 
@@ -231,7 +231,7 @@ async def look(door: Door, school: School) -> None:
     async def answered() -> bool:
         return (await door.query(SLUG, "audit.tail", auditor, **body)).done
 
-    await until(answered, 20, "the auditor is answered")
+    await until(answered, 30, "the auditor is answered")
 
 
 async def test_looks_at_the_log_that_audit_lost_are_taken_back(stage: Stage, door: Door) -> None:

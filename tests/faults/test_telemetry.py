@@ -59,9 +59,9 @@ async def _watch(own: EmbeddedServers, folder: Path) -> Seen:
                 patch.setenv(name, value)
             patch.setattr(door_client, "TRACED", 1.0)
             await _work(stage)
-        await until(lambda: read_settled(stage), 30, "every event applied everywhere")
-        await until(lambda: len(_of_goal(traces.spans)) >= 2 + len(APPLIED_BY), 20, "the spans of one trace")
-        await until(lambda: _caught_up(stage), 10, "every lane's lag told as none")
+        await until(lambda: read_settled(stage), 60, "every event applied everywhere")
+        await until(lambda: len(_of_goal(traces.spans)) >= 2 + len(APPLIED_BY), 30, "the spans of one trace")
+        await until(lambda: _caught_up(stage), 30, "every lane's lag told as none")
         pages = {service: stage.processes[service].get("/metrics")[1] for service in SERVICES}
         logs = {path.stem: path.read_text().splitlines() for path in stage.folder.glob("*.log")}
         logs["provisioner"] = (own.root / "provisioner.log").read_text().splitlines()
@@ -95,7 +95,7 @@ async def _work(stage: Stage) -> None:
     async with stage.bus() as bus:  # the provisioner puts it right, and says so
         assert json.loads((await bus.request("$JS.API.CONSUMER.DELETE.EVENTS.audit--events", b"")).data)["success"]
     log = stage.servers.root / "provisioner.log"
-    await until(lambda: "provisioner_changed" in log.read_text(), 10, "the provisioner's line")
+    await until(lambda: "provisioner_changed" in log.read_text(), 30, "the provisioner's line")
 
 
 def _of_goal(spans: list[Any]) -> list[Any]:

@@ -34,7 +34,7 @@ async def test_a_database_without_a_connection_to_spare_is_asked_again(monkeypat
     site: Any = SimpleNamespace(db=db)
     task = asyncio.create_task(reactions.catch_up(site))
     again = asyncio.create_task(db.again.wait())
-    await asyncio.wait((task, again), timeout=4, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((task, again), timeout=20, return_when=asyncio.FIRST_COMPLETED)
     assert again.done()
     assert not task.done()
     task.cancel()

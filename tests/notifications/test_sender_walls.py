@@ -61,7 +61,7 @@ async def test_a_school_whose_claims_fail_does_not_silence_the_next(
     await house.tell(MEMBER)
     assert await house.db.schools() == [first, house.school]
     async with running(house.sender()):
-        await asyncio.wait_for(house.server.arrived.wait(), 5)
+        await asyncio.wait_for(house.server.arrived.wait(), 20)
     assert refused
     assert [to for to, _ in house.server.accepted] == ["een@thuis.example"]
 
@@ -96,7 +96,7 @@ async def test_a_database_that_fails_for_all_ends_nothing(house: House, monkeypa
     monkeypatch.setattr(house.db, "schools", failing)
     await house.tell(MEMBER)
     async with running(house.sender()):
-        await asyncio.wait_for(house.server.arrived.wait(), 5)
+        await asyncio.wait_for(house.server.arrived.wait(), 20)
     assert asked.is_set()
 
 

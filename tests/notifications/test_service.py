@@ -38,12 +38,13 @@ class Network:
     async def serve(self) -> None:
         await self.client.subscribe("ask.access", "network", cb=self._access)
         await self.client.subscribe("qry.*.network.>", "network", cb=self._query)
+        await self.client.flush()
 
     async def publish(self, fact: Fact, by: Act) -> Event:
         event = self.lane.add(fact, CHILD, by)
         if isinstance(fact, AccessChanged):
             self._head = event.seq
-        await self.client.request(fact.subject(self.school), event.raw, timeout=5)
+        await self.client.request(fact.subject(self.school), event.raw)
         return event
 
     async def _access(self, message: Msg) -> None:

@@ -210,7 +210,7 @@ async def test_one_read_serves_all_who_wait_and_heads_wait_for_no_subject(asking
     held, subjects = Held(), [uuid4() for _ in range(20)]
     session = await asking.serve(held)
     alone = asyncio.create_task(asking.subject(uuid4()))
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(20):
         await held.first.wait()
     waiting = [asyncio.create_task(asking.subject(subject)) for subject in (*subjects, subjects[0])]
     await asyncio.sleep(0)  # they are sent

@@ -61,7 +61,7 @@ async def test_a_holder_that_is_paused_with_an_answer_half_read_loses_the_lock_t
         assert not await other.take_lock()
         frozen.set()
         reading = asyncio.create_task(holder.fetch(LARGE))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await other.wait_for_lock()
     with pytest.raises(LOST):
         await reading

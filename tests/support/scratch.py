@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 MEMORY = Path("/dev/shm")  # noqa: S108  the folder itself is made by mkdtemp
-ROOM_BYTES = 4 * 2**30
-"""What the suite takes at most, several times over: mostly PostgreSQL's write-ahead logs."""
+ROOM_BYTES = 2 * 2**30
+"""Four times what the suite takes at most: mostly PostgreSQL's write-ahead logs."""
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import nats
 from nats.aio.client import Client
 
 from deploy import databases, topology
@@ -23,6 +22,7 @@ from deploy.embedded.process import spawn
 from deploy.environment import base_environment
 from deploy.keys import Keys
 from deploy.provisioner import converge
+from tests.support.clients import connected
 
 T = TypeVar("T")
 
@@ -74,12 +74,12 @@ class Servers:
     async def bus(self) -> Client:
         """Connect as the provisioner in BUS, where one may look into JetStream."""
         creds = str(self.keys.creds("provisioner-bus"))
-        return await nats.connect(self.nats_url, user_credentials=creds, inbox_prefix=b"_INBOX.provisioner")
+        return await connected(self.nats_url, creds, "provisioner")
 
     async def emptied_bus(self) -> Client:
         """Connect as `bus` does, and empty the stream of what others published."""
         client = await self.bus()
-        answer = await client.request(f"$JS.API.STREAM.PURGE.{topology.STREAM}", b"", timeout=20)
+        answer = await client.request(f"$JS.API.STREAM.PURGE.{topology.STREAM}", b"")
         if not json.loads(answer.data).get("success"):
             raise RuntimeError(f"the stream could not be emptied: {answer.data.decode()}")
         return client

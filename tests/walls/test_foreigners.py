@@ -363,7 +363,7 @@ async def _notice(door: Door, there: School) -> str:
         found.extend((answer.ok or {}).get("notices", ()))
         return bool(found)
 
-    await until(told, 15, "a notice")
+    await until(told, 30, "a notice")
     return str(found[0]["notice"])
 
 

@@ -126,14 +126,14 @@ async def test_a_torn_question_of_a_service_is_left_unanswered_and_the_next_one_
     del here
     before, asked = await state(stage), ASKED[login, subject]
     async with stage.login(login) as client:
-        first = (await client.request(subject, json.dumps(asked).encode(), timeout=5)).data
+        first = (await client.request(subject, json.dumps(asked).encode())).data
         heard = await client.subscribe(client.new_inbox())
         for data in TORN:
             await client.publish(subject, data, reply=heard.subject)
         for data in wrong(asked):
             await client.publish(subject, data)
         # Questions are answered one after the other: this one comes behind all of those.
-        again = (await client.request(subject, json.dumps(asked).encode(), timeout=20)).data
+        again = (await client.request(subject, json.dumps(asked).encode())).data
         assert heard.pending_msgs == 0
     assert json.loads(again) == json.loads(first)
     service, code = ANSWERED_BY[subject]
