@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 
 from opentelemetry import trace
 from opentelemetry.context import Context as OtelContext
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -113,7 +112,7 @@ class Telemetry:
             sampler=ParentBased(root=ALWAYS_OFF), resource=Resource.create({"service.name": f"samenkracht-{service}"})
         )
         if export:
-            self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+            self._provider.add_span_processor(_exporter())
         self._tracer = self._provider.get_tracer("samenkracht")
         self._requests = Histogram(
             "samen_request_seconds",
@@ -190,7 +189,7 @@ class DoorTracer:
             resource=Resource.create({"service.name": f"samenkracht-{door}"}),
         )
         if export:
-            self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+            self._provider.add_span_processor(_exporter())
         self._tracer = self._provider.get_tracer("samenkracht")
 
     @contextmanager
@@ -204,6 +203,12 @@ class DoorTracer:
     def close(self) -> None:
         """Sends what spans are left."""
         self._provider.shutdown()
+
+
+def _exporter() -> BatchSpanProcessor:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # its import takes long
+
+    return BatchSpanProcessor(OTLPSpanExporter())
 
 
 def _parent(traceparent: str | None) -> SpanContext | None:

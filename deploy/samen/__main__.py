@@ -90,7 +90,7 @@ def main() -> None:
     try:
         app()
     except (AlreadyRunning, MigrationError, NotRunning, Problem, StartFailed) as error:
-        Console(stderr=True).print(Text(str(error), style="red"))
+        Console(stderr=True, soft_wrap=True).print(Text(str(error), style="red"))
         sys.exit(1)
 
 

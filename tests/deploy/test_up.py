@@ -62,7 +62,7 @@ def test_up_survives_the_death_of_everything_and_keeps_its_data(home: Home) -> N
         os.kill(pid, signal.SIGKILL)
     first.wait()
     status = _samen(home, "status")
-    assert (status.returncode, "samen up" in status.stderr) == (1, True)
+    assert (status.returncode, "samen up" in status.stderr) == (1, True), status.stderr
 
     second = _up(home)
     assert home.keys.password("samen_goals") == password
