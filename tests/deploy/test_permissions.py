@@ -138,6 +138,7 @@ async def test_a_login_hears_what_it_may_and_nothing_else(
 async def test_a_request_reaches_its_service_and_the_answer_its_asker(nats_login: LoginFactory, school: str) -> None:
     door, goals, audit = await nats_login("samen"), await nats_login("goals"), await nats_login("audit")
     heard = await audit.subscribe("_INBOX.audit.>")
+    await audit.flush()
 
     async def answer(message: Msg) -> None:
         await message.respond(b"done")

@@ -98,6 +98,7 @@ async def test_the_provisioner_may_do_what_the_attackers_wanted(nats_login: Logi
 async def test_a_reply_into_anothers_inbox_carries_no_event(nats_login: LoginFactory, school: str) -> None:
     goals, network, audit = await nats_login("goals"), await nats_login("network"), await nats_login("audit")
     inbox = await goals.subscribe("_INBOX.goals.mine")
+    await goals.flush()
     await network.request(f"evt.{school}.network.member.joined", b"{}")
     victim = await audit.subscribe("_INBOX.audit.x")
     await audit.publish("_INBOX.goals.mine", b"control")
@@ -190,6 +191,8 @@ async def test_nobody_reads_the_stream_but_through_its_own_consumer(nats_login: 
     network = await nats_login("network")
     logins = [await nats_login(name) for name in ("goals", "notifications", "audit", "samen")]
     listeners = [await login.subscribe(f"evt.{school}.>") for login in logins]
+    for login in logins:
+        await login.flush()
     await network.request(f"evt.{school}.network.member.joined", b'{"n": 1}')
     assert (await _fetch(logins[0])).data == b'{"n": 1}'  # control
     for login, listener in zip(logins, listeners, strict=True):
