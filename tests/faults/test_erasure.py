@@ -144,6 +144,7 @@ async def test_a_service_that_is_down_is_waited_for(stage: Stage, door: Door) ->
     assert not await stands(door, school, "completed")
     stage.start("goals")
     await completed(door, school)
+    await at_rest(stage)
     await gone(stage, door, school)
 
 

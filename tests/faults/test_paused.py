@@ -52,8 +52,13 @@ def is_active(stage: Stage, name: str) -> bool:
 async def replaced(stage: Stage, door: Door, school: School, service: str, seen: Callable[[], Awaitable[int]]) -> None:
     """Freezes the active replica of a service; what happens from then on must be seen within 5 s. Wakes it again."""
     first, second = names = (service, f"{service} 2")
-    active = [name for name in names if is_active(stage, name)]
-    assert active in ([first], [second])
+    active: list[str] = []
+
+    def one_is() -> bool:
+        active[:] = [name for name in names if is_active(stage, name)]
+        return active in ([first], [second])
+
+    await until(lambda: asyncio.to_thread(one_is), 20, f"one replica of {service} is the active one")
     stage.processes[active[0]].pause()
     frozen_at = asyncio.get_running_loop().time()
     before = await journaled(stage)

@@ -75,7 +75,7 @@ def kept(before: Books, after: Books, producer: str) -> bool:
 async def put_back_under_fire(stage: Stage, door: Door, service: str, copy: str, asker: Asker) -> None:
     """Puts the database back while somebody asks; nothing but `unavailable` may come back, then the fork is known."""
     async with asker.asking():
-        await until(lambda: "ok" in asker.since(0), 10, "something is answered before the restore")
+        await until(lambda: "ok" in asker.since(0), 30, "something is answered before the restore")
         await stage.put_back(service, copy)
         moment = asyncio.get_running_loop().time()
         await until(lambda: forked(door, service), 30, "the fork is noticed")
@@ -120,7 +120,7 @@ async def test_a_producer_put_back_answers_nothing_until_its_tail_is_taken_back(
     before_asking = await at_rest(stage)
     await put_back_under_fire(stage, door, "goals", copy, asker)
     # What was answered ok while asking went on is in the log: that is what is taken back.
-    lines = len((await read_books(stage)).lines[SLUG, "goals"])
+    lines = await logged(stage, "goals")
     assert lines > len(before_asking.journals[SLUG, "goals"])
     await recover(stage, door, "goals", before_asking, lines)
 
@@ -156,7 +156,7 @@ async def test_a_withdrawal_in_the_lost_tail_stays_withdrawn(stage: Stage, door:
 
     body: dict[str, Json] = {"name": "Zorg Verder"}
     await put_back_under_fire(stage, door, "network", copy, Asker(door, school.admin, "network.add-organisation", body))
-    lines = len((await read_books(stage)).lines[SLUG, "network"])
+    lines = await logged(stage, "network")
     await recover(stage, door, "network", before, lines)
     assert (await door.operate("network", "review", school=SLUG, subject=kid.child)).done
 
@@ -200,7 +200,7 @@ async def test_notifications_put_back_tells_everyone_once_again(stage: Stage, do
         moment = asyncio.get_running_loop().time()
         await until(lambda: forked(door, "notifications"), 30, "the fork is noticed")
     assert set(inbox.since(moment)) <= SILENT
-    numbers = len((await read_books(stage)).lines[SLUG, "notifications"])
+    numbers = await logged(stage, "notifications")
     await recover(stage, door, "notifications", before, numbers)
     await propose(door, other)
     books = await at_rest(stage)
@@ -266,7 +266,7 @@ async def test_what_was_published_and_applied_by_nobody_is_missed_too(stage: Sta
     for consumer in ("audit", "notifications"):
         await stage.kill(consumer)
     lost = await propose(door, school.kids[0])
-    await until(lambda: published(stage, "goals", numbers), 10, "the relay publishes")
+    await until(lambda: published(stage, "goals", numbers), 30, "the relay publishes")
     await stage.kill("goals")
     before = await read_books(stage)
     await stage.put_back("goals", copy)
@@ -288,6 +288,18 @@ async def published(stage: Stage, producer: str, seq: int) -> bool:
         return bool(json.loads(message.data or b"{}").get("seq") == seq)
 
 
+async def logged(stage: Stage, producer: str) -> int:
+    """Returns how many events of a producer the log has, once it has all that were published."""
+    found: list[int] = []
+
+    async def all_of_it() -> bool:
+        found.append(len((await read_books(stage)).lines[SLUG, producer]))
+        return await published(stage, producer, found[-1])
+
+    await until(all_of_it, 30, "the log has all that was published")
+    return found[-1]
+
+
 async def test_a_checkpoint_from_before_a_restore_is_continued_by_the_log(stage: Stage, door: Door) -> None:
     """Who keeps a checkpoint must be able to prove that the log goes on from it."""
     school = await prepared(door)
@@ -298,7 +310,7 @@ async def test_a_checkpoint_from_before_a_restore_is_continued_by_the_log(stage:
         await propose(door, school.kids[0])
         await door.must(SLUG, "network.add-organisation", admin, name="Zorg")
     lines = len((await at_rest(stage)).places[SLUG])
-    await until(lambda: checkpoint(stage, lines), 10, "all lines are signed")
+    await until(lambda: checkpoint(stage, lines), 30, "all lines are signed")
     held = await checkpoint(stage, lines)
     await stage.put_back("audit", copy)
     await propose(door, school.kids[0])
@@ -307,7 +319,7 @@ async def test_a_checkpoint_from_before_a_restore_is_continued_by_the_log(stage:
         first = "SELECT leaf_hash FROM line WHERE school = $1 ORDER BY idx LIMIT $2"
         leaves = [row["leaf_hash"] for row in await conn.fetch(first, SLUG, lines)]
     assert root(extend(Tree(), leaves)[0]) == held
-    await until(lambda: checkpoint(stage, lines), 10, "the log is signed on")
+    await until(lambda: checkpoint(stage, lines), 30, "the log is signed on")
 
 
 async def checkpoint(stage: Stage, size: int) -> bytes | None:

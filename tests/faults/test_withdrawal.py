@@ -11,7 +11,7 @@ import pytest
 from tests.faults.books import read_books
 from tests.faults.cast import Kid, School, goal_for, open_school
 from tests.faults.door import Door, Json
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, until
 
 SLUG = "withdrawn"
 WITHIN_S = 8.0
@@ -63,6 +63,13 @@ async def look(door: Door, kid: Kid) -> str:
     return (await door.query(SLUG, "goals.goals-of-child", door.person(kid.therapist, SLUG), **body)).kind
 
 
+async def usable(door: Door, kid: Kid) -> None:
+    async def seen() -> bool:
+        return await look(door, kid) == "ok"
+
+    await until(seen, 30, "the therapist sees the goals")
+
+
 async def told(stage: Stage) -> list[dict[str, Any]]:
     books = await read_books(stage)
     return [entry.fact for _, entry in books.events("network", "withdrawal.effective")]
@@ -72,7 +79,7 @@ async def test_a_withdrawal_is_pending_first_and_effective_when_every_service_ha
     stage: Stage, door: Door
 ) -> None:
     _, kid = await prepared(door)
-    assert await look(door, kid) == "ok"
+    await usable(door, kid)
     reply = await withdraw(door, kid.mum, kid)
     assert reply["effective"] == "pending"
     found = await effective(door, reply)
@@ -89,7 +96,7 @@ async def test_a_withdrawal_is_pending_first_and_effective_when_every_service_ha
 async def test_where_a_service_does_not_confirm_the_clock_decides(stage: Stage, door: Door, silent: str) -> None:
     """Paused, nobody knows what it still permits: only the end of every lease and transaction makes it sure."""
     _, kid = await prepared(door)
-    assert await look(door, kid) == "ok"
+    await usable(door, kid)
     stage.processes[silent].pause()
     loop = asyncio.get_running_loop()
     started = loop.time()
