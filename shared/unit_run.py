@@ -25,7 +25,7 @@ from shared.db import Database
 from shared.errors import Problem, ProblemType, Transient
 from shared.events.base import Denied, NewEvent
 from shared.events.words import Action, Category, Purpose, school_subject
-from shared.groups import Groups
+from shared.groups import Groups, Overdue
 from shared.journal import entries
 from shared.telemetry import tell
 from shared.unit import Asked, Change, Endpoint, Request, Snapshot
@@ -139,7 +139,7 @@ class Unit:
         tried: list[str] = []
         for attempt in range(TRIES):
             self._refuse_in_vain(asked.school, by)
-            decided = await self._decided(endpoint, asked, key, vouched)
+            decided = await self._decided(endpoint, asked, key, vouched, by)
             if decided is None:
                 continue
             status = await self._commit(asked, decided.change, decided.key, decided.at, traceparent, by)
@@ -154,10 +154,10 @@ class Unit:
         raise problem("busy")
 
     async def _decided(
-        self, endpoint: Endpoint[B], asked: Asked[B], key: Key | None, vouched: dict[UUID, bool]
+        self, endpoint: Endpoint[B], asked: Asked[B], key: Key | None, vouched: dict[UUID, bool], by: float
     ) -> Decided | None:
         """Reads and decides; None: a denial could not be verified, so network was asked, and it is decided anew."""
-        raw = await self._read(endpoint, asked, key)
+        raw = await self._read(endpoint, asked, key, by)
         seen = snapshot(raw, partial(self.alarm, school=asked.school))
         try:
             change = self._decide(endpoint, asked, seen, raw["repeat"], key)
@@ -177,12 +177,14 @@ class Unit:
             endpoint.decide(asked, seen)
         return repeated(stored, key, asked, seen)
 
-    async def _read(self, endpoint: Endpoint[B], asked: Asked[B], key: Key | None) -> dict[str, Any]:
+    async def _read(self, endpoint: Endpoint[B], asked: Asked[B], key: Key | None, by: float) -> dict[str, Any]:
         args = {**asked.body.model_dump(mode="json"), "school": asked.school, "actor": asked.actor.id}
         look = Look(asked.actor.id, key.key if key else None, endpoint.reader, args)
         for attempt in range(TRIES):
             try:
-                return await self._looks.submit(asked.school, look)
+                return await self._looks.submit(asked.school, look, by=by)
+            except Overdue:
+                raise problem("overdue") from None
             except database.RETRY:
                 await asyncio.sleep(0.002 * attempt)
             except database.LOST as error:

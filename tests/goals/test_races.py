@@ -22,8 +22,8 @@ class MeetingUnit(Unit):
         super().__init__("goals", db, ids)
         self._meeting: asyncio.Barrier | None = meeting
 
-    async def _read(self, endpoint: Endpoint[Any], asked: Asked[Any], key: Key | None) -> dict[str, Any]:
-        raw = await super()._read(endpoint, asked, key)
+    async def _read(self, endpoint: Endpoint[Any], asked: Asked[Any], key: Key | None, by: float) -> dict[str, Any]:
+        raw = await super()._read(endpoint, asked, key, by)
         if self._meeting is not None:
             meeting, self._meeting = self._meeting, None
             await meeting.wait()

@@ -16,6 +16,7 @@ import pytest
 from shared.clock import Ids
 from shared.db import Connection, Database
 from shared.errors import Problem, ProblemType, Transient
+from shared.groups import SCHOOLS_AT_ONCE
 from shared.projection import Applier, Lane, Policy
 from shared.telemetry import Telemetry
 from shared.unit import Asked, Change, Endpoint, Snapshot
@@ -269,3 +270,23 @@ async def test_a_change_that_lost_a_new_row_to_another_each_time_goes_in_when_no
     decided = Endpoint("write-note", WriteNote, "read_child", decide)
     assert (await notes.unit.run(decided, asked(who, WriteNote(child=child, words="so"))))["version"] == 1
     assert ids == []
+
+
+async def test_what_waited_past_its_deadline_for_its_turn_to_read_is_not_read(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(notes.db, "function", lambda name, *_: read.append(name))
+    loop, turns = asyncio.get_running_loop(), notes.unit._looks._turns
+    for _ in range(SCHOOLS_AT_ONCE):
+        await turns.acquire()
+    by = loop.time() + 0.05
+    body = WriteNote(child=uuid4(), words="late")
+    waiting = asyncio.create_task(notes.unit.run(WRITE, asked(person(), body), by=by))
+    while loop.time() < by:  # noqa: ASYNC110  a deadline is no event
+        await asyncio.sleep(0.01)
+    for _ in range(SCHOOLS_AT_ONCE):
+        turns.release()
+    with pytest.raises(Problem, match="deadline"):
+        await waiting
+    assert read == []
