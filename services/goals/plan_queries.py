@@ -7,14 +7,17 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.goals.plan import HOLDS, PlanText, allowed_from, differences
+from services.goals.plan import PlanText, allowed_from, differences
 from services.goals.plan_store import PlanState
 from services.goals.planning import Number
 from services.goals.writing import invalid
 from shared.access import Denial, Permit
 from shared.events.base import NewEvent, Viewed
-from shared.events.words import Action, Category
+from shared.events.words import Action, Category, Role
 from shared.unit import Asked, Change, Query, Snapshot
+
+PARTIES = frozenset({Role.GUARDIAN, Role.CHILD})
+"""Who may disagree: why another of them did stays between that one and the school."""
 
 
 class PlansOfChild(Query):
@@ -85,7 +88,7 @@ def decide_plan(asked: Asked[OnePlan], seen: Snapshot) -> Change:
         "said_shown": talks is not None,
     }
     if talks is not None:
-        whole = permit.act.basis not in HOLDS
+        party = any(grant.role in PARTIES for grant in seen.views[permit.subject].grants)  # also who is staff as well
         result |= {
             "answers": state["answers"],
             "seen_by": state["seen_by"],
@@ -93,7 +96,7 @@ def decide_plan(asked: Asked[OnePlan], seen: Snapshot) -> Change:
             "voices": state["voices"],
             "evaluations": state["evaluations"],
             "ends": state["ends"],
-            "disagreements": [_readable(one, asked.actor.id, whole=whole) for one in state["disagreements"]],
+            "disagreements": [_readable(one, asked.actor.id, whole=not party) for one in state["disagreements"]],
         }
     return answered((permit, talks) if talks else (permit,), "plan", 1, result, plan.id)
 

@@ -167,6 +167,16 @@ async def test_a_disagreement_has_a_reason_and_steps_and_ends_in_a_yes(table: Ta
     assert (await table.agree(table.mum, plan))["status"] == "agreed"
 
 
+async def test_why_somebody_disagrees_is_not_for_another_guardian_whatever_else_that_one_is(table: Table) -> None:
+    plan = await table.consulted()
+    await table.disagree(table.dad, plan, reason="secret-reason")
+    staff_too = [grant(one.id, Role.COORDINATOR, Basis.PUBLIC_TASK) for one in (table.mum, table.stepdad)]
+    await table.desk.give(table.child, *staff_too, *table.usual)
+    for who in (table.mum, table.stepdad):
+        assert "secret-reason" not in json.dumps(await table.shown(plan, who))
+    assert "secret-reason" in json.dumps(await table.shown(plan, table.coordinator))
+
+
 async def test_seen_is_no_agreement_and_is_said_once(table: Table) -> None:
     plan = await table.consulted()
     known = {name: plan[name] for name in ("plan", "number", "hash")}
