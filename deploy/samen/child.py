@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.samen.asking import as_json, ask_network, do, order
+from deploy.samen.asking import as_json, do, order
 from deploy.samen.client import Client
 from deploy.samen.up import Dir
 from deploy.topology import NAMES
@@ -118,9 +118,9 @@ def confirm(
         loop = asyncio.get_running_loop()
         end = loop.time() + WAITS_S
         while True:
-            asked = {"purpose": purpose.value}
+            asked = {"purpose": purpose.value, "erasure": str(erasure)}
             told = await client.query(school, "network", "erasures", asked, client.actor(person, school))
-            one: dict[str, Any] = next(each for each in told["erasures"] if each["id"] == str(erasure))
+            one: dict[str, Any] = (told["erasures"] or [{"state": "erasing"}])[0]
             if one["state"] == "completed" or loop.time() > end:
                 return one
             await asyncio.sleep(LOOK_EVERY_S)
@@ -156,21 +156,43 @@ def erasures(
     school: School,
     person: As,
     purpose: Why = Purpose.ADMINISTRATION,
+    state: Annotated[str | None, typer.Option("--state", help=f"Only those: {', '.join(STATES)}.")] = None,
     as_json_: Json = False,
     directory: Dir = None,
 ) -> None:
     """List the school's erasures, and how each stands."""
-    found = ask_network(directory, school, person, "erasures", {"purpose": purpose.value})
+    if state is not None and state not in STATES:
+        raise typer.BadParameter(f"choose one of {', '.join(STATES)}", param_hint="--state")
+
+    async def ask(client: Client) -> list[dict[str, Any]]:
+        return await all_erasures(client, school, person, purpose, state)
+
+    found = do(directory, ask)
     if as_json_:
-        as_json(found)
+        as_json({"erasures": found})
         return
     table = Table(title="Erasures")
     for column in ("erasure", "version", "child", "reason", "asked", "state"):
         table.add_column(column, overflow="fold")
-    for one in found["erasures"]:
-        state = f"{one['state']}: {STATES[one['state']]}"
-        table.add_row(one["id"], str(one["version"]), one["child"], one["reason"], one["asked_at"][:10], state)
+    for one in found:
+        stands = f"{one['state']}: {STATES[one['state']]}"
+        table.add_row(one["id"], str(one["version"]), one["child"], one["reason"], one["asked_at"][:10], stands)
     Console().print(table)
+
+
+async def all_erasures(
+    client: Client, school: str, person: UUID, purpose: Purpose, state: str | None = None
+) -> list[dict[str, Any]]:
+    """Return every erasure of the school (in this state), newest first, however many pages that takes."""
+    found: list[dict[str, Any]] = []
+    before: str | None = None
+    while True:
+        body = {"purpose": purpose.value, "state": state, "before": before}
+        told = await client.query(school, "network", "erasures", body, client.actor(person, school))
+        found += told["erasures"]
+        before = told["next"]
+        if before is None:
+            return found
 
 
 @app.command()

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.samen.asking import as_json, ask_network, do, order
+from deploy.samen.child import all_erasures
 from deploy.samen.client import Client
 from deploy.samen.up import Dir
 from deploy.topology import NAMES
@@ -145,10 +146,9 @@ def confirm(school: School, person: As, purpose: Why = Purpose.ADMINISTRATION, d
 
     async def go(client: Client) -> tuple[int, list[str]]:
         who = client.actor(person, school)
-        told = await client.query(school, "network", "erasures", {"purpose": purpose.value}, who)
         done, refused = 0, []
-        for one in told["erasures"]:
-            if (one["state"], one["reason"]) != ("asked", ErasureReason.RETENTION_ENDED.value):
+        for one in await all_erasures(client, school, person, purpose, "asked"):
+            if one["reason"] != ErasureReason.RETENTION_ENDED.value:
                 continue
             body = {"child": one["child"], "erasure": one["id"], "version": one["version"], "answer": "confirmed"}
             try:

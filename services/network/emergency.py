@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.network.draft import Draft, act_without_grant, as_moment
+from services.network.four_eyes import check_other_hands
 from services.network.members import conflict, invalid
 from services.network.model import Child, Membership, School, children_of, school_of
 from services.network.policy import EMERGENCY_RULE, REVIEWERS, open_to
@@ -19,7 +20,6 @@ from services.network.safeguards import Emergency
 from services.network.spans import FOREVER
 from shared import access
 from shared.access import HOLDS_FOR, Permit, View
-from shared.errors import Problem, ProblemType
 from shared.events.base import Act
 from shared.events.network import EmergencyReviewed, EmergencyStarted, ReviewOutcome
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose
@@ -96,6 +96,7 @@ def decide_break_glass(asked: Asked[BreakGlass], seen: Snapshot) -> Change:
         outcome=None,
         reviewed_by=None,
         reviewed_at=None,
+        operator=asked.actor.operator,
     )
     values = {name: value for name, value in asdict(emergency).items() if name not in {"id", "version"}}
     draft.write("emergency", emergency.id, 0, {**values, "child": child.id, "reason": body.reason})
@@ -201,8 +202,8 @@ def decide_review_emergency(asked: Asked[ReviewEmergency], seen: Snapshot) -> Ch
     body, draft = asked.body, Draft(seen, permit.act, (permit,))
     child, school = children_of(seen.state)[body.child], school_of(seen.state)
     found = _named(asked, child)
-    if found.member in {asked.actor.id, asked.actor.on_behalf_of}:
-        raise Problem(ProblemType.FORBIDDEN, "nobody reviews their own emergency access: another reviewer does")
+    refusal = "nobody reviews their own emergency access: another reviewer does"
+    check_other_hands(asked.actor, found.member, found.operator, refusal)
     if found.outcome is not None:
         raise conflict("this emergency access is reviewed already", outcome=found.outcome.value)
     stops = body.outcome is ReviewOutcome.NOT_JUSTIFIED and found.ends_at > seen.now

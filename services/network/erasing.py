@@ -8,6 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from services.network.draft import Draft, as_moment
+from services.network.four_eyes import check_other_hands
 from services.network.lifecycle import cut_all
 from services.network.members import Managing, conflict, invalid
 from services.network.model import Child, children_of
@@ -16,7 +17,6 @@ from services.network.spans import day_start
 from services.network.terms import due_at
 from shared import access
 from shared.access import Permit, View
-from shared.errors import Problem, ProblemType
 from shared.events.erasure import (
     ErasureAsked,
     ErasureConfirmed,
@@ -31,6 +31,7 @@ from shared.text import Day
 from shared.unit import Asked, Change, Query, Snapshot, stale
 
 UNDER_WAY = frozenset({"erasing", "erased", "completed"})
+A_PAGE = 200
 
 
 class EraseChild(Managing):
@@ -66,7 +67,14 @@ class LiftHold(Managing):
 
 
 class Erasures(Query):
-    """The erasures of the school, newest first: how each stands."""
+    """The erasures of the school, newest first: how each stands. Of one state, or one alone, if named.
+
+    A page by id: ask on with `before` being what the answer named as `next`, until that is null.
+    """
+
+    state: Literal["asked", "declined", "erasing", "erased", "completed"] | None = None
+    erasure: UUID | None = None
+    before: UUID | None = None
 
 
 class Holds(Query):
@@ -92,6 +100,7 @@ def decide_erase_child(asked: Asked[EraseChild], seen: Snapshot) -> Change:
         "reason": asked.body.reason,
         "state": "asked",
         "asked_by": asked.actor.id,
+        "asked_operator": asked.actor.operator,
         "asked_at": seen.now,
         "gone": {},
     }
@@ -110,17 +119,14 @@ def decide_decide_erasure(asked: Asked[DecideErasure], seen: Snapshot) -> Change
         raise invalid("there is no such request about this child: list them with erasures")
     if found["version"] != body.version:
         raise stale(body.version, found["version"])
-    own = found["asked_by"] in {str(asked.actor.id), str(asked.actor.on_behalf_of)}
     draft = Draft(seen, permit.act, (permit,))
     decided = {"decided_by": asked.actor.id, "decided_at": now}
     if body.answer == "declined":
         draft.write("erasure", body.erasure, body.version, {"state": "declined", **decided})
         draft.tell(ErasureDeclined(erasure=body.erasure), body.child, body.erasure)
         return draft.change({"erasure": str(body.erasure), "version": body.version + 1, "state": "declined"})
-    if own:
-        raise Problem(
-            ProblemType.FORBIDDEN, "nobody confirms what they asked: another administrator or the school leader does"
-        )
+    refusal = "nobody confirms what they asked: another administrator or the school leader does"
+    check_other_hands(asked.actor, UUID(found["asked_by"]), found["asked_operator"], refusal)
     _check_free(seen)
     child = _child(asked, seen)
     if found["reason"] == ErasureReason.RETENTION_ENDED:
@@ -260,4 +266,5 @@ def decide_erasures(asked: Asked[Erasures], seen: Snapshot) -> Change:
     subject = school_subject(asked.school)
     permit = also(seen, asked, Action.VIEW, Category.LOG, subject) or _decider(asked, seen)
     found = seen.state["erasures"]
-    return viewed("erasures", subject, permit.act, {"erasures": found}, len(found), (permit,))
+    result = {"erasures": found, "next": found[-1]["id"] if len(found) == A_PAGE else None}
+    return viewed("erasures", subject, permit.act, result, len(found), (permit,))

@@ -51,6 +51,8 @@ class Emergency:
     outcome: ReviewOutcome | None
     reviewed_by: UUID | None
     reviewed_at: datetime | None
+    operator: str | None = None
+    """Who sat at the command line when it was taken."""
 
 
 def in_force(policies: tuple[PolicyVersion, ...], decision: Decision, at: datetime) -> PolicyVersion | None:

@@ -62,8 +62,8 @@ class Door:
         return mint(self.key, actor, self.clock.now())
 
     def person(self, id_: UUID | str, school: str) -> Actor:
-        """Returns a person's actor."""
-        return Actor(UUID(str(id_)), ActorKind.PERSON, school, "samen", operator="op")
+        """Returns a person's actor; everybody is at a keyboard of their own."""
+        return Actor(UUID(str(id_)), ActorKind.PERSON, school, "samen", operator=f"op-{id_}")
 
     def operator(self, school: str) -> Actor:
         """Returns the operator's own actor."""

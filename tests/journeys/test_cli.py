@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
@@ -42,7 +43,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Cli:
-    """The command `samen`, for the platform of a stage."""
+    """The command `samen`, for the platform of a stage; each acts at a keyboard of their own."""
 
     stage: Stage
     root: Path
@@ -53,6 +54,7 @@ class Cli:
             "SAMEN_KEYS": str(self.stage.servers.keys.root),
             "SAMEN_DIR": str(self.root),
             "COLUMNS": "240",
+            "LOGNAME": next((who for option, who in pairwise(words) if option == "--as"), "operator"),
         }
         command = [sys.executable, "-m", "deploy.samen", *words]
         done = await asyncio.to_thread(

@@ -12,6 +12,7 @@ import asyncpg
 
 from services.network import erasures
 from services.network.store import finish_withdrawal
+from shared.actor import Actor
 from shared.clock import Clock
 from tests.network.conftest import FAMILY, Network
 from tests.network.family import Family, secret
@@ -46,7 +47,7 @@ async def ask(network: Network, child: UUID, reason: str = "request_granted") ->
     return {"child": child, "erasure": reply["erasure"], "version": reply["version"]}
 
 
-async def confirm(network: Network, who: UUID, request: dict[str, Any], **more: object) -> dict[str, Any]:
+async def confirm(network: Network, who: UUID | Actor, request: dict[str, Any], **more: object) -> dict[str, Any]:
     return dict(await network.ask("decide-erasure", who, **request, answer="confirmed", **more))
 
 

@@ -213,6 +213,19 @@ async def test_a_reviewer_who_broke_the_glass_is_not_told_and_does_not_judge(
     assert (done["version"], done["effective"]) == (2, "pending")
 
 
+async def test_who_sat_at_the_keyboard_of_an_emergency_does_not_judge_it_as_another(
+    network: Network, family: Family, leader: UUID
+) -> None:
+    def at(operator: str, who: UUID) -> Actor:
+        return Actor(who, ActorKind.PERSON, network.school, "samen", operator)
+
+    reply = await network.ask("break-glass", at("anna", family.juf), child=family.kim, reason=REASON)
+    body = {"child": family.kim, "emergency": reply["emergency"], "version": 1, "outcome": "justified", "reason": "ok"}
+    same = await refused(network, "review-emergency", at("anna", leader), **body)
+    assert (same.type, same.more["code"]) == (ProblemType.FORBIDDEN, "same_operator")
+    await network.ask("review-emergency", at("bert", leader), **body)
+
+
 async def test_a_review_ends_the_reviewers_own_access_and_not_justified_ends_the_emergency(
     network: Network, family: Family, leader: UUID
 ) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from shared.actor import Actor
 from shared.errors import Problem, ProblemType
 from shared.events.erasure import (
     ChildErased,
@@ -14,6 +15,7 @@ from shared.events.erasure import (
     ErasureConfirmed,
 )
 from shared.events.network import AccessChanged, MembershipEnded
+from shared.events.words import ActorKind
 from tests.network.conftest import Network, pupil
 from tests.network.erasing import (
     ask,
@@ -47,6 +49,48 @@ async def test_it_takes_two_and_the_second_is_another_administrator_or_the_leade
     assert (reply["state"], reply["effective"]) == ("erasing", "pending")
     (confirmed,) = await network.facts(ErasureConfirmed)
     assert confirmed.asked_by == network.admin
+
+
+async def test_one_operator_does_not_take_both_steps_for_two_persons(network: Network) -> None:
+    family = await settle(network)
+    leader, other = await hire(network, "school_leader"), await second(network)
+
+    def at(operator: str | None, who: UUID) -> Actor:
+        return Actor(who, ActorKind.PERSON, network.school, "samen", operator)
+
+    body = {"child": family.kim, "reason": "request_granted"}
+    reply = await network.ask("erase-child", at("anna", network.admin), **body)
+    request = {"child": family.kim, "erasure": reply["erasure"], "version": 1}
+    for who, purpose in ((other, "administration"), (leader, "guidance")):
+        body_ = {**request, "answer": "confirmed", "purpose": purpose}
+        answer = await refused(network, "decide-erasure", at("anna", who), **body_)
+        assert (answer.type, answer.more["code"]) == (ProblemType.FORBIDDEN, "same_operator")
+    shown = await network.manage("erasures", purpose="administration")
+    assert "anna" not in json.dumps(shown)
+    await network.ask("decide-erasure", at("anna", other), **request, answer="declined")
+    request["erasure"] = (await network.ask("erase-child", at("anna", network.admin), **body))["erasure"]
+    assert (await confirm(network, at("bert", other), request))["state"] == "erasing"
+
+
+async def test_what_was_asked_can_be_read_whole_however_much_it_is(network: Network) -> None:
+    await network.open()
+    many = """
+        INSERT INTO erasure (school, id, version, child, reason, state, asked_by, asked_at, gone)
+        SELECT $1, uuidv7(), 1, gen_random_uuid(), 'duplicate', CASE WHEN n % 3 = 0 THEN 'declined' ELSE 'asked' END,
+               $2, clock_timestamp(), '{}' FROM generate_series(1, 603) n"""
+    async with network.db.school(network.school) as conn:
+        await conn.execute(many, network.school, network.admin)
+    pages, before = [], None
+    while True:
+        told = await network.manage("erasures", purpose="administration", state="asked", before=before)
+        pages.append([one["id"] for one in told["erasures"]])
+        if (before := told["next"]) is None:
+            break
+    assert [len(page) for page in pages] == [200, 200, 2]
+    found = [one for page in pages for one in page]
+    assert found == sorted(set(found), reverse=True)
+    (oldest,) = (await network.manage("erasures", purpose="administration", erasure=found[-1]))["erasures"]
+    assert (oldest["id"], oldest["state"]) == (found[-1], "asked")
 
 
 async def test_a_request_can_be_declined_or_taken_back_and_asked_again(network: Network) -> None:

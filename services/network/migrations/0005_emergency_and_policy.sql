@@ -46,11 +46,13 @@ CREATE TABLE emergency (
     reviewed_by uuid,
     reviewed_at timestamptz,
     review_reason text,
+    operator text,
     CONSTRAINT emergency_pk PRIMARY KEY (school, id),
     CONSTRAINT emergency_lasts CHECK (ends_at <= starts_at + interval '1 hour'),
     CONSTRAINT emergency_reviewer CHECK (reviewed_by <> member),
     CONSTRAINT emergency_child FOREIGN KEY (school, child) REFERENCES child (school, id) DEFERRABLE INITIALLY DEFERRED
 );
+COMMENT ON COLUMN emergency.operator IS 'Who sat at the command line when it was taken: reviews it under no other name either';
 COMMENT ON COLUMN emergency.standing IS 'The membership that let its member ask for it';
 CREATE INDEX emergency_lasts ON emergency (school, ends_at);
 CREATE INDEX emergency_child ON emergency (school, child);

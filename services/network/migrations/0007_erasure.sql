@@ -8,6 +8,7 @@ CREATE TABLE erasure (
     reason text NOT NULL,
     state text NOT NULL CONSTRAINT erasure_state CHECK (state IN ('asked', 'declined', 'erasing', 'erased', 'completed')),
     asked_by uuid NOT NULL,
+    asked_operator text,
     asked_at timestamptz NOT NULL,
     decided_by uuid,
     decided_at timestamptz,
@@ -18,6 +19,7 @@ CREATE TABLE erasure (
     completed_at timestamptz,
     CONSTRAINT erasure_pk PRIMARY KEY (school, id)
 );
+COMMENT ON COLUMN erasure.asked_operator IS 'Who sat at the command line when it was asked: confirms it under no other name either';
 COMMENT ON COLUMN erasure.around IS 'Who was round the child, until it is known whom nothing else refers to';
 COMMENT ON COLUMN erasure.gone IS 'How many rows of each table of network went';
 COMMENT ON COLUMN erasure.seq IS 'The number of network''s event that every other service must have applied';
@@ -156,12 +158,17 @@ END $$;
 
 -- Readers --------------------------------------------------------------------------------------------------------------
 
--- The school's erasures, newest first: at most 200.
+-- The school's erasures, newest first, a page by id: all, those in one state, or one.
 CREATE FUNCTION read_erasures(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RETURN read_school(p_args) || jsonb_build_object('erasures', (
-        SELECT coalesce(jsonb_agg(to_jsonb(e) - ARRAY['school', 'around'] ORDER BY e.id DESC), '[]')
-          FROM (SELECT * FROM erasure e WHERE e.school = p_args->>'school' ORDER BY e.id DESC LIMIT 200) e));
+        SELECT coalesce(jsonb_agg(to_jsonb(e) - ARRAY['school', 'around', 'asked_operator'] ORDER BY e.id DESC), '[]')
+          FROM (SELECT * FROM erasure e
+                 WHERE e.school = p_args->>'school'
+                   AND e.id < coalesce((p_args->>'before')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+                   AND (p_args->>'state' IS NULL OR e.state = p_args->>'state')
+                   AND (p_args->>'erasure' IS NULL OR e.id = (p_args->>'erasure')::uuid)
+                 ORDER BY e.id DESC LIMIT 200) e));
 END $$;
 
 -- Work -----------------------------------------------------------------------------------------------------------------
