@@ -108,6 +108,7 @@ def decide_break_glass(asked: Asked[BreakGlass], seen: Snapshot) -> Change:
         categories=open_to(child, emergency.member, EMERGENCY_RULE.categories),
         starts_at=emergency.starts_at,
         ends_at=emergency.ends_at,
+        standing=emergency.standing,
     )
     draft.tell_last(fact, child.id, emergency.id)
     draft.publish_child(replace(child, emergencies=(*child.emergencies, emergency)), school)

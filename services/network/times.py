@@ -33,6 +33,11 @@ def review_due_at(started_at: datetime) -> datetime:
     return (started_at.astimezone(AMSTERDAM) + REVIEW_WITHIN).astimezone(UTC)
 
 
+def review_reminder(emergency: UUID) -> UUID:
+    """Returns what notes that it was told that nobody reviewed this emergency."""
+    return uuid5(emergency, "review")
+
+
 def reminders(child: Child) -> Iterator[Reminder]:
     """Yields all that must be told of this child, ever, but for what was told."""
     for consent in child.consents:
@@ -41,7 +46,7 @@ def reminders(child: Child) -> Iterator[Reminder]:
             if id_ not in child.reminders:
                 yield Reminder(id_, at, consent)
     for emergency in child.emergencies:
-        id_ = uuid5(emergency.id, "review")
+        id_ = review_reminder(emergency.id)
         if emergency.outcome is None and id_ not in child.reminders:
             yield Reminder(id_, review_due_at(emergency.starts_at), emergency)
 

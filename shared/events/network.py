@@ -399,6 +399,8 @@ class EmergencyStarted(_Emergency):
     categories: tuple[Category, ...]
     starts_at: datetime
     ends_at: datetime
+    standing: UUID | None = None
+    """The membership that let its member ask for it; None: this event is older than that."""
 
 
 class EmergencyEnded(_Emergency):

@@ -39,7 +39,7 @@ CREATE TABLE emergency (
     role text NOT NULL,
     organisation uuid,
     standing uuid NOT NULL,
-    reason text NOT NULL CONSTRAINT emergency_reason CHECK (length(reason) BETWEEN 1 AND 4000),
+    reason text CONSTRAINT emergency_reason CHECK (length(reason) BETWEEN 1 AND 4000),
     starts_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL,
     outcome text CONSTRAINT emergency_outcome CHECK (outcome IN ('justified', 'not_justified')),
@@ -53,6 +53,7 @@ CREATE TABLE emergency (
     CONSTRAINT emergency_child FOREIGN KEY (school, child) REFERENCES child (school, id) DEFERRABLE INITIALLY DEFERRED
 );
 COMMENT ON COLUMN emergency.operator IS 'Who sat at the command line when it was taken: reviews it under no other name either';
+COMMENT ON COLUMN emergency.reason IS 'NULL: lost with an older copy of this database that was put back';
 COMMENT ON COLUMN emergency.standing IS 'The membership that let its member ask for it';
 CREATE INDEX emergency_lasts ON emergency (school, ends_at);
 CREATE INDEX emergency_child ON emergency (school, child);
