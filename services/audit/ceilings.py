@@ -116,6 +116,12 @@ CEILINGS = (
     ),
     _ceiling(Basis.PUBLIC_TASK, {Role.SCHOOL_ADMINISTRATOR}, RECORDS, on_school=None),
     _ceiling(
+        Basis.PUBLIC_TASK,
+        {Role.SCHOOL_ADMINISTRATOR},
+        ({Action.RECEIVE}, {Category.IDENTITY}, {Purpose.ADMINISTRATION}),
+        on_school=None,
+    ),
+    _ceiling(
         Basis.LEGAL_DUTY,
         {Role.AUDITOR},
         ({Action.VIEW, Action.EXPORT}, LOG, {Purpose.OVERSIGHT}),

@@ -129,6 +129,16 @@ WIDE_RULES = (
         (Purpose.ADMINISTRATION, Purpose.GUIDANCE),
         Basis.PUBLIC_TASK,
     ),
+    # Told of a file itself, which is theirs to keep or to erase, and of nothing else round the child.
+    Rule(
+        "administrator-told",
+        ADMIN,
+        Standing.MEMBER,
+        (Action.RECEIVE,),
+        (Category.IDENTITY,),
+        (Purpose.ADMINISTRATION,),
+        Basis.PUBLIC_TASK,
+    ),
     Rule(
         "auditor",
         AUDIT,

@@ -18,7 +18,7 @@ from shared.projection import Lane, Policy
 async def on_network(conn: Connection, events: Sequence[Event]) -> Sequence[NewEvent]:
     """Keeps the projection of access, tells those round the child what changed in its network, and erases children."""
     await project_access(conn, events)
-    told = await _tell(conn, events, {**rules.NETWORK, **rules.DIALOGUES})
+    told = await _tell(conn, events, {**rules.NETWORK, **rules.FILES, **rules.DIALOGUES})
     return [*told, *await erase(conn, events, SERVICE)]
 
 

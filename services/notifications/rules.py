@@ -1,7 +1,8 @@
 """The rules as data: which events are told, to whom, in which words.
 
-What is not here is told to nobody: scores one by one (their divergence is told), looks and denials, deliveries. The
-words are for inside the login; a mail says only that there is something new.
+What is not here is told to nobody: scores one by one (their divergence is told), looks and denials, deliveries; that a
+child left, for nobody round it has access any more (who keeps its file is told when that is due). The words are for
+inside the login, and say what to do now; a mail says only that there is something new.
 """
 
 from __future__ import annotations
@@ -9,13 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.notifications.model import Rule
-from shared.events import conversations, dialogue, goals, network, plans
+from services.notifications.rules_network import FILES, NETWORK
+from shared.events import conversations, dialogue, goals, plans
 from shared.events.base import Fact
-from shared.events.words import Action, Category
+from shared.events.words import Category
+
+__all__ = ["BY_KIND", "CONVERSATIONS", "DIALOGUES", "FILES", "GOALS", "NETWORK", "PLANS"]
 
 GOALS: Mapping[type[Fact], Rule] = {
     goals.GoalProposed: Rule(
-        "goal_proposed", Category.GOALS, "Er is een doel voorgesteld.", "A goal has been proposed."
+        "goal_proposed",
+        Category.GOALS,
+        "Er is een doel voorgesteld. Lees het en zeg wat u ervan vindt.",
+        "A goal has been proposed. Read it and say what you think.",
+    ),
+    goals.GoalAccepted: Rule(
+        "goal_accepted",
+        Category.GOALS,
+        "Een doel is aangenomen. Kijk wat u eraan kunt doen.",
+        "A goal has been accepted. See what you can do for it.",
     ),
     goals.GoalRevised: Rule(
         "goal_revised",
@@ -23,19 +36,42 @@ GOALS: Mapping[type[Fact], Rule] = {
         "Een doel is anders verwoord. Lees wat er veranderd is en waarom.",
         "A goal has been reworded. Read what changed and why.",
     ),
-    goals.GoalAccepted: Rule("goal_accepted", Category.GOALS, "Een doel is aangenomen.", "A goal has been accepted."),
     goals.GoalRejected: Rule(
-        "goal_rejected", Category.GOALS, "Een doel is niet aangenomen.", "A goal has been turned down."
+        "goal_rejected",
+        Category.GOALS,
+        "Een doel is niet aangenomen. Lees waarom. U kunt een ander doel voorstellen.",
+        "A goal has been turned down. Read why. You can propose another.",
     ),
     goals.GoalActivated: Rule(
-        "goal_activated", Category.GOALS, "Het werken aan een doel is begonnen.", "Work on a goal has begun."
+        "goal_activated",
+        Category.GOALS,
+        "Het werken aan een doel is begonnen. Kijk wie wat doet en vertel hoe het gaat.",
+        "Work on a goal has begun. See who does what, and say how it goes.",
     ),
-    goals.GoalHeld: Rule("goal_held", Category.GOALS, "Een doel staat even stil.", "A goal has been put on hold."),
+    goals.GoalHeld: Rule(
+        "goal_held",
+        Category.GOALS,
+        "Een doel staat even stil. Lees waarom en praat erover als u dat niet goed vindt.",
+        "A goal has been put on hold. Read why, and talk about it if you do not agree.",
+    ),
     goals.GoalResumed: Rule(
-        "goal_resumed", Category.GOALS, "Het werken aan een doel gaat weer verder.", "Work on a goal goes on again."
+        "goal_resumed",
+        Category.GOALS,
+        "Het werken aan een doel gaat weer verder. Kijk wat u eraan kunt doen.",
+        "Work on a goal goes on again. See what you can do for it.",
     ),
-    goals.GoalCompleted: Rule("goal_completed", Category.GOALS, "Een doel is afgerond.", "A goal has been completed."),
-    goals.GoalCancelled: Rule("goal_cancelled", Category.GOALS, "Een doel is gestopt.", "A goal has been called off."),
+    goals.GoalCompleted: Rule(
+        "goal_completed",
+        Category.GOALS,
+        "Een doel is afgerond. Kijk samen terug op wat goed ging en wat nu nodig is.",
+        "A goal has been completed. Look back together on what went well and what is needed now.",
+    ),
+    goals.GoalCancelled: Rule(
+        "goal_cancelled",
+        Category.GOALS,
+        "Een doel is gestopt. Lees waarom en praat erover als u dat niet goed vindt.",
+        "A goal has been called off. Read why, and talk about it if you do not agree.",
+    ),
     goals.DivergenceSeen: Rule(
         "divergence_seen",
         Category.OBSERVATIONS,
@@ -69,13 +105,29 @@ PLANS: Mapping[type[Fact], Rule] = {
     ),
     plans.RemedyTaken: _plan(
         "remedy_taken",
-        "Er is een stap gezet om het eens te worden over een plan.",
-        "A step was taken to come to an agreement on a plan.",
+        "Er is een stap gezet om het eens te worden over een plan. Lees welke en doe mee.",
+        "A step was taken to come to an agreement on a plan. Read which, and take part.",
     ),
-    plans.PlanEnforced: _plan("plan_enforced", "Een plan geldt vanaf nu.", "A plan is in force from now on."),
-    plans.PlanEvaluated: _plan("plan_evaluated", "Er is teruggekeken op een plan.", "A plan has been looked back on."),
-    plans.PlanContinued: _plan("plan_continued", "Een plan gaat verder zoals het is.", "A plan goes on as it is."),
-    plans.PlanClosed: _plan("plan_closed", "Een plan is afgesloten.", "A plan has been closed."),
+    plans.PlanEnforced: _plan(
+        "plan_enforced",
+        "Een plan geldt vanaf nu. Kijk wat u gaat doen.",
+        "A plan is in force from now on. See what is yours to do.",
+    ),
+    plans.PlanEvaluated: _plan(
+        "plan_evaluated",
+        "Er is teruggekeken op een plan. Lees wat daaruit kwam.",
+        "A plan has been looked back on. Read what came of it.",
+    ),
+    plans.PlanContinued: _plan(
+        "plan_continued",
+        "Een plan gaat verder zoals het is. Kijk wat u blijft doen.",
+        "A plan goes on as it is. See what stays yours to do.",
+    ),
+    plans.PlanClosed: _plan(
+        "plan_closed",
+        "Een plan is afgesloten. Lees hoe het is afgelopen.",
+        "A plan has been closed. Read how it ended.",
+    ),
     plans.DeadlineDueSoon: _plan(
         "deadline_due_soon",
         "Er moet binnenkort iets gebeuren voor een plan. Kijk wat en wanneer.",
@@ -87,52 +139,6 @@ PLANS: Mapping[type[Fact], Rule] = {
         "Iets voor een plan is te laat. Kijk wat er nog moet gebeuren.",
         "Something for a plan is overdue. See what is still to be done.",
         concerned=True,
-    ),
-}
-
-NETWORK: Mapping[type[Fact], Rule] = {
-    network.ConsentAsked: Rule(
-        "consent_asked",
-        Category.NETWORK,
-        "Er wordt u om toestemming gevraagd.",
-        "You are asked for your consent.",
-        needs=Action.CONSENT,
-    ),
-    network.ConsentGiven: Rule(
-        "consent_given", Category.NETWORK, "Er is toestemming gegeven.", "Consent has been given."
-    ),
-    network.ConsentRefused: Rule(
-        "consent_refused", Category.NETWORK, "Er is een toestemming geweigerd.", "Consent has been refused."
-    ),
-    network.ConsentWithdrawn: Rule(
-        "consent_withdrawn", Category.NETWORK, "Een toestemming is ingetrokken.", "Consent has been withdrawn."
-    ),
-    network.MembershipEnded: Rule(
-        "membership_ended",
-        Category.NETWORK,
-        "Iemand doet niet meer mee in het netwerk.",
-        "Someone no longer takes part in the network.",
-    ),
-    network.ConsentRenewalDue: Rule(
-        "consent_renewal_due",
-        Category.NETWORK,
-        "Een toestemming loopt binnenkort af. Vernieuw haar op tijd, of vraag haar opnieuw als iemand anders beslist.",
-        "A consent will lapse soon. Renew it in time, or ask it anew if someone else decides.",
-    ),
-    # Only those who review someone else's emergency may be told of a child's log: see network's policy.
-    network.EmergencyStarted: Rule(
-        "emergency_started",
-        Category.LOG,
-        "Dringend: iemand heeft noodtoegang genomen tot een kind. Beoordeel of dat terecht is.",
-        "Urgent: someone took emergency access to a child. Review whether that is justified.",
-        urgent=True,
-    ),
-    network.EmergencyReviewOverdue: Rule(
-        "emergency_review_overdue",
-        Category.LOG,
-        "Dringend: een noodtoegang is na drie dagen nog niet beoordeeld.",
-        "Urgent: emergency access has not been reviewed after three days.",
-        urgent=True,
     ),
 }
 
@@ -153,12 +159,20 @@ DIALOGUES: Mapping[type[Fact], Rule] = {
         "There is an answer to an expectation. See whether it is your turn.",
     ),
     dialogue.ExpectationWithdrawn: _heard(
-        "expectation_withdrawn", "Een verwachting is ingetrokken.", "An expectation has been taken back."
+        "expectation_withdrawn",
+        "Een verwachting is ingetrokken. U hoeft er niets meer mee te doen.",
+        "An expectation has been taken back. There is nothing left for you to do.",
     ),
     dialogue.ProposalWithdrawn: _heard(
-        "proposal_withdrawn", "Een voorstel is ingetrokken.", "A proposal has been taken back."
+        "proposal_withdrawn",
+        "Een voorstel is ingetrokken. Kijk wie nu aan de beurt is.",
+        "A proposal has been taken back. See whose turn it is now.",
     ),
-    dialogue.CommitmentMade: _heard("commitment_made", "Er is u iets beloofd.", "Something has been promised to you."),
+    dialogue.CommitmentMade: _heard(
+        "commitment_made",
+        "Er is u iets beloofd. Lees wat en wanneer.",
+        "Something has been promised to you. Read what, and by when.",
+    ),
     dialogue.CommitmentWithdrawn: _heard(
         "commitment_withdrawn",
         "Een afspraak gaat niet door. Lees waarom.",
@@ -175,7 +189,9 @@ DIALOGUES: Mapping[type[Fact], Rule] = {
         "You look back on a commitment differently. Talk about it together.",
     ),
     dialogue.ReviewDue: _heard(
-        "review_due", "Het is tijd om terug te kijken op een afspraak.", "It is time to look back on a commitment."
+        "review_due",
+        "Het is tijd om terug te kijken op een afspraak. Vertel hoe het ging.",
+        "It is time to look back on a commitment. Say how it went.",
     ),
     dialogue.ReviewOverdue: _heard(
         "review_overdue",
@@ -183,7 +199,9 @@ DIALOGUES: Mapping[type[Fact], Rule] = {
         "A commitment has not been looked back on. Do it now.",
     ),
     dialogue.Remarked: _heard(
-        "remarked", "Er is iets gezegd over een verwachting.", "Something was said about an expectation."
+        "remarked",
+        "Er is iets gezegd over een verwachting. Lees het en antwoord als u wilt.",
+        "Something was said about an expectation. Read it, and answer if you like.",
     ),
     dialogue.CompanionProposed: _heard(
         "companion_proposed",
@@ -192,13 +210,13 @@ DIALOGUES: Mapping[type[Fact], Rule] = {
     ),
     dialogue.CompanionJoined: _heard(
         "companion_joined",
-        "Er doet iemand mee in een gesprek over een verwachting.",
-        "Someone has joined a dialogue about an expectation.",
+        "Er doet iemand mee in een gesprek over een verwachting. U praat samen verder.",
+        "Someone has joined a dialogue about an expectation. You go on together.",
     ),
     dialogue.CompanionLeft: _heard(
         "companion_left",
-        "Iemand doet niet meer mee in een gesprek over een verwachting.",
-        "Someone has left a dialogue about an expectation.",
+        "Iemand doet niet meer mee in een gesprek over een verwachting. Ga samen verder of vraag een ander.",
+        "Someone has left a dialogue about an expectation. Go on together, or ask another.",
     ),
 }
 
@@ -225,13 +243,13 @@ CONVERSATIONS: Mapping[type[Fact], Rule] = {
     ),
     conversations.InvitationAnswered: _asked(
         "invitation_answered",
-        "Iemand heeft gezegd of hij naar een gesprek komt.",
-        "Someone said whether they come to a conversation.",
+        "Iemand heeft gezegd of hij naar een gesprek komt. Kijk wie er zijn.",
+        "Someone said whether they come to a conversation. See who will be there.",
     ),
     conversations.PointAdded: _asked(
         "point_added",
-        "Er staat een nieuw punt op de agenda van een gesprek.",
-        "There is a new point on the agenda of a conversation.",
+        "Er staat een nieuw punt op de agenda van een gesprek. Lees het en bereid u voor.",
+        "There is a new point on the agenda of a conversation. Read it, and prepare.",
     ),
     conversations.ConversationHeld: _asked(
         "conversation_held",
@@ -240,11 +258,11 @@ CONVERSATIONS: Mapping[type[Fact], Rule] = {
     ),
     conversations.OutcomeRecorded: _asked(
         "outcome_recorded",
-        "Er is opgeschreven wat er uit een gesprek kwam.",
-        "What came of a conversation has been written down.",
+        "Er is opgeschreven wat er uit een gesprek kwam. Lees het en kijk wat u gaat doen.",
+        "What came of a conversation has been written down. Read it, and see what is yours to do.",
     ),
 }
 
 BY_KIND: Mapping[str, Rule] = {
-    rule.kind: rule for rules in (GOALS, PLANS, NETWORK, DIALOGUES, CONVERSATIONS) for rule in rules.values()
+    rule.kind: rule for rules in (GOALS, PLANS, NETWORK, FILES, DIALOGUES, CONVERSATIONS) for rule in rules.values()
 }

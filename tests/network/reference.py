@@ -131,7 +131,8 @@ def _in_school(me: Membership, action: Action, category: Category, purpose: Purp
     if me.role is Role.SCHOOL_ADMINISTRATOR:
         kept = category in {Category.NETWORK, Category.IDENTITY, Category.CONTACT}
         keeps = action in {Action.VIEW, Action.PROPOSE, Action.MANAGE, Action.EXPORT}
-        return kept and keeps and purpose in {Purpose.ADMINISTRATION, Purpose.GUIDANCE}
+        told = (action, category, purpose) == (Action.RECEIVE, Category.IDENTITY, Purpose.ADMINISTRATION)
+        return told or (kept and keeps and purpose in {Purpose.ADMINISTRATION, Purpose.GUIDANCE})
     if me.role is Role.AUDITOR:
         reads = action in {Action.VIEW, Action.EXPORT}
         return reads and category is Category.LOG and purpose is Purpose.OVERSIGHT

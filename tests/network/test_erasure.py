@@ -15,7 +15,7 @@ from shared.events.erasure import (
     ErasureConfirmed,
 )
 from shared.events.network import AccessChanged, MembershipEnded
-from shared.events.words import ActorKind
+from shared.events.words import Action, ActorKind, Category, Purpose
 from tests.network.conftest import Network, pupil
 from tests.network.erasing import (
     ask,
@@ -59,6 +59,9 @@ async def test_one_operator_does_not_take_both_steps_for_two_persons(network: Ne
         return Actor(who, ActorKind.PERSON, network.school, "samen", operator)
 
     body = {"child": family.kim, "reason": "request_granted"}
+    told = {Action.RECEIVE, Category.IDENTITY, Purpose.ADMINISTRATION}
+    kept = [one for one in await network.grants(family.kim) if told <= {*one.actions, *one.categories, *one.purposes}]
+    assert {one.member for one in kept} == {network.admin, other}
     reply = await network.ask("erase-child", at("anna", network.admin), **body)
     request = {"child": family.kim, "erasure": reply["erasure"], "version": 1}
     for who, purpose in ((other, "administration"), (leader, "guidance")):

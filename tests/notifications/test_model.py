@@ -21,7 +21,7 @@ from services.notifications.model import (
     queued_by,
 )
 from shared.actor import service_id
-from shared.events import conversations, dialogue, goals, network, plans
+from shared.events import conversations, dialogue, erasure, goals, network, plans
 from shared.events.base import Denied, Fact, Viewed
 from shared.events.network import Grant
 from shared.events.notifications import Channel
@@ -168,10 +168,64 @@ def test_looks_denials_and_scores_tell_nobody() -> None:
 
 
 def test_every_rule_has_words_in_both_languages_and_a_kind_of_its_own() -> None:
-    tables = (rules.GOALS, rules.PLANS, rules.NETWORK, rules.DIALOGUES, rules.CONVERSATIONS)
+    tables = (rules.GOALS, rules.PLANS, rules.NETWORK, rules.FILES, rules.DIALOGUES, rules.CONVERSATIONS)
     every = [rule for table in tables for rule in table.values()]
     assert all(rule.dutch.endswith(".") and rule.english.endswith(".") for rule in every)
     assert len(rules.BY_KIND) == len(every)
+
+
+def test_every_text_says_what_happened_and_then_what_to_do_now() -> None:
+    assert [rule.kind for rule in rules.BY_KIND.values() if ". " not in rule.dutch or ". " not in rule.english] == []
+
+
+SILENT: dict[type[Fact], str] = {
+    network.AccessChanged: "what it gives or takes away is told as what it is",
+    network.SchoolOpened: "nobody is there yet",
+    network.PersonAdded: "nothing is to be done",
+    network.PersonChanged: "nothing is to be done",
+    network.OrganisationAdded: "nothing is to be done",
+    network.MemberAdded: "shown in the network",
+    network.MembershipChanged: "shown in the network",
+    network.MembershipSuspended: "shown in the network",
+    network.MembershipResumed: "shown in the network",
+    network.InvitationMade: "told to whom it is for, outside",
+    network.InvitationTaken: "shown in the network",
+    network.InvitationRevoked: "shown with the invitations",
+    network.PlacementEnded: "nobody round the child has access any more",
+    network.TieStated: "what a member says of others is not news to them",
+    network.NoticePublished: "read when consent is asked",
+    network.AuthorityRecorded: "shown in the network; whoever is asked for consent by it is told that",
+    network.AuthorityEnded: "shown in the network; whoever is asked for consent by it is told that",
+    network.ConsentEnded: "told with what ended it",
+    network.ConsentSettled: "whoever is asked by it is told that",
+    network.WithdrawalEffective: "the door says so to who withdrew",
+    network.PolicySet: "shown with the policy",
+    network.EmergencyEnded: "its reviewers were told when it began",
+    network.EmergencyReviewed: "shown with the emergency",
+    network.RosterImported: "whoever imports it is answered",
+    erasure.ErasureConfirmed: "nobody has access to the child any more",
+    erasure.PersonErased: "nobody is left to be told of",
+    erasure.ErasureCompleted: "nobody has access to the child any more",
+    erasure.HoldPlaced: "shown with the file",
+    erasure.HoldLifted: "shown with the file",
+    erasure.RetentionSet: "shown with the terms",
+}
+
+
+def test_every_event_of_network_is_told_to_somebody_or_named_with_the_reason_why_not() -> None:
+    told = {*rules.NETWORK, *rules.FILES, *rules.DIALOGUES}
+    assert told | SILENT.keys() == set(network.FACTS.values())
+    assert not told & SILENT.keys()
+
+
+@pytest.mark.parametrize("fact", rules.FILES)
+def test_of_a_file_only_those_are_told_who_keep_it(fact: type[Fact]) -> None:
+    records = {"categories": (Category.NETWORK, Category.IDENTITY), "actions": (Action.VIEW, Action.MANAGE)}
+    told = {"categories": (Category.IDENTITY,), "purposes": (Purpose.ADMINISTRATION,)}
+    admins = (grant(who, role=Role.SCHOOL_ADMINISTRATOR, **kind) for who in (MEMBER, ACTOR) for kind in (records, told))
+    guardian = grant(OTHER, role=Role.GUARDIAN, categories=(Category.NETWORK, Category.IDENTITY))
+    (notice,) = plan(*admins, guardian, rule=rules.FILES[fact])
+    assert (notice.member, notice.purpose) == (MEMBER, Purpose.ADMINISTRATION)
 
 
 def test_a_notice_that_is_done_stays_done() -> None:

@@ -13,6 +13,7 @@ from shared.db import Connection, Database
 from shared.errors import Transient
 from shared.events.base import Viewed
 from shared.events.dialogue import DialogueState, ReviewDue
+from shared.events.erasure import ErasureAsked, ErasureReason
 from shared.events.goals import DivergenceSeen
 from shared.events.network import AccessChanged, ConsentAsked, ConsentState, RecipientKind
 from shared.events.notifications import NoticeQueued
@@ -69,6 +70,18 @@ async def test_looks_and_unknown_children_tell_nobody(db: Database, applier: App
     unknown = lane.add(accepted(), uuid4(), act(ACTOR))
     await applier.apply(school, "goals", [look, unknown])
     assert await told(db, school) == []
+
+
+async def test_who_keeps_the_records_is_told_that_a_file_is_to_be_erased(
+    db: Database, applier: Applier, school: str
+) -> None:
+    records = {"categories": (Category.IDENTITY,), "purposes": (Purpose.ADMINISTRATION,)}
+    keeps = grant(MEMBER, **records, actions=(Action.MANAGE, Action.RECEIVE))
+    await give_access(db, school, CHILD, [keeps, grant(OTHER, categories=(Category.IDENTITY,))])
+    fact = ErasureAsked(erasure=uuid4(), reason=ErasureReason.DUPLICATE)
+    await applier.apply(school, "network", [Lane(school, "network").add(fact, CHILD, act(ACTOR))])
+    async with db.school(school) as conn:
+        assert await inboxes(conn) == [(MEMBER, "erasure_asked")]
 
 
 async def test_a_divergence_is_told_to_those_who_may_know_of_scores(
