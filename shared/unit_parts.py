@@ -62,8 +62,11 @@ class Entry:
         return len(self.change.permits) + len(self.change.locks)
 
 
-def commit_parts(group: Sequence[Entry]) -> tuple[object, ...]:
-    """Returns what `commit_changes` takes: locks, checks, keys, rows by table and events, each with its place."""
+def commit_parts(group: Sequence[Entry], school: UUID) -> tuple[object, ...]:
+    """Returns what `commit_changes` takes: locks, checks, keys, rows by table and events, each with its place.
+
+    `school` is the school's own subject.
+    """
     checks: list[dict[str, Any]] = []
     keys: list[dict[str, Any]] = []
     rows: dict[str, list[dict[str, Any]]] = {}
@@ -82,7 +85,7 @@ def commit_parts(group: Sequence[Entry]) -> tuple[object, ...]:
         if one.key:
             told = {"actor": one.actor, "key": one.key.key, "hash": one.key.hash, "reply": one.change.reply}
             asked = [_question(permit) for permit in one.change.permits]
-            keys.append({"place": place, "permits": asked, **told})
+            keys.append({"place": place, "permits": asked, "about": _about(one.change, school), **told})
         for row in one.change.rows:
             part = {"place": place, "id": row.id, "seen": row.seen, "values": row.values}
             rows.setdefault(row.table, []).append(part)
@@ -111,6 +114,12 @@ def snapshot(raw: Mapping[str, Any], alarm: Callable[..., None]) -> Snapshot:
         clock=datetime.fromisoformat(raw["clock"]),
         leased=raw["leased"],
     )
+
+
+def _about(change: Change, school: UUID) -> UUID | None:
+    """Returns the one child that all of the Change is about; None: it may name anybody."""
+    about = {permit.subject for permit in change.permits} | {event.about for event in change.events}
+    return next(iter(about)) if len(about) == 1 and school not in about else None
 
 
 def _question(permit: Permit) -> dict[str, Any]:

@@ -253,7 +253,7 @@ class Unit:
             self._refuse_in_vain(school, max(one.by for one in group))
             sent = loop.time()
             timely = [one for one in group if sent < one.by]
-            return school, self._authority, len(timely), *commit_parts(timely)
+            return school, self._authority, len(timely), *commit_parts(timely, school_subject(school))
 
         outcome = await self._db.function_of("commit_changes", ready)
         if outcome["seq"] is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -29,11 +29,15 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 A_PAGE = 500
+STUCK_AFTER_S = 600.0
+AGAIN_AFTER_S = 3600.0
+"""An erasure takes seconds: one that is under way for ten minutes is an alarm, once an hour."""
 
 UNDER_WAY = """
 SELECT e.id, e.state, e.seq, e.withdrawal IS NULL OR coalesce(w.how IS NOT NULL, true) AS withdrawn
   FROM erasure e LEFT JOIN withdrawal w ON w.school = e.school AND w.id = e.withdrawal
- WHERE e.school = $1 AND e.state IN ('erasing', 'erased') ORDER BY e.id LIMIT 50
+ WHERE e.school = $1 AND e.state IN ('erasing', 'erased')
+ ORDER BY e.state = 'erased', e.id LIMIT 50
 """
 PAGE = "SELECT erase_page($1, $2, $3)"
 LOCK = "SELECT child, decided_by, gone, seq FROM erasure WHERE school = $1 AND id = $2 AND state = $3 FOR UPDATE"
@@ -48,20 +52,56 @@ UPDATE erasure SET version = version + 1, state = 'completed', completed_at = (S
 """
 
 
+class Patience:
+    """Remembers since when erasures are under way, on a monotonic clock in seconds."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, dict[UUID | None, float]] = {}
+        self._told: dict[str, float] = {}
+
+    def ends(self, school: str, under_way: Collection[UUID | None], now: float) -> int:
+        """Returns how many of a school's are stuck, if that is to be told now: not again for an hour; else 0."""
+        known = self._since.get(school, {})
+        self._since[school] = {one: known.get(one, now) for one in under_way}
+        stuck = sum(now - since >= STUCK_AFTER_S for since in self._since[school].values())
+        if not stuck or now - self._told.get(school, -AGAIN_AFTER_S) < AGAIN_AFTER_S:
+            return 0
+        self._told[school] = now
+        return stuck
+
+
 async def run(at: Site, effects: Effects) -> None:
     """Erases what is confirmed, school by school, until cancelled."""
+    patience = Patience()
     while True:
         try:
-            for school in await at.db.schools():
-                if at.guard.stopped(school) is None:
-                    await erase_school(at, school, partial(effects.confirmed, at, school))
+            schools = await at.db.schools()
         except (asyncpg.PostgresError, *LOST) as error:
             log.warning("erasures wait", extra={"code": "erasure_late", "kind": type(error).__name__})
+        else:
+            for school in schools:
+                await turn(at, school, partial(effects.confirmed, at, school), patience)
         await asyncio.sleep(EVERY_S)
 
 
-async def erase_school(at: Site, school: str, confirmed: Callable[[int], bool]) -> None:
-    """Takes each of a school's erasures as far as it goes now; `confirmed`: every service applied that number."""
+async def turn(at: Site, school: str, confirmed: Callable[[int], bool], patience: Patience) -> None:
+    """Does one school; that it fails is no other school's matter, and an alarm when it goes on."""
+    under_way: Collection[UUID | None] = (None,)  # what could not be read may be stuck
+    if at.guard.stopped(school) is not None:
+        return
+    try:
+        under_way = await erase_school(at, school, confirmed)
+    except (asyncpg.PostgresError, *LOST) as error:
+        log.warning("erasures wait", extra={"code": "erasure_late", "kind": type(error).__name__, "school": school})
+    if count := patience.ends(school, under_way, at.loop.time()):
+        at.alarm("erasure_stuck", "erasures don't come to their end", school=school, count=count)
+
+
+async def erase_school(at: Site, school: str, confirmed: Callable[[int], bool]) -> set[UUID | None]:
+    """Takes each of a school's erasures as far as it goes now; returns which were under way.
+
+    `confirmed`: every service applied that number.
+    """
     async with at.db.school(school) as conn:
         found = await conn.fetch(UNDER_WAY, school)
     for one in found:
@@ -69,6 +109,7 @@ async def erase_school(at: Site, school: str, confirmed: Callable[[int], bool]) 
             await _all_pages(at, school, one["id"])
         elif one["state"] == "erased" and confirmed(one["seq"]):
             await _complete(at, school, one["id"])
+    return {one["id"] for one in found}
 
 
 async def _all_pages(at: Site, school: str, erasure: UUID) -> None:

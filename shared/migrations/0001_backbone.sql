@@ -389,11 +389,14 @@ CREATE TABLE idempotency (
     hash text NOT NULL,
     reply jsonb NOT NULL,
     permits jsonb NOT NULL,
+    about uuid,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT idempotency_pk PRIMARY KEY (school, actor, key)
 );
 COMMENT ON COLUMN idempotency.permits IS 'What the request was permitted (subject, action, category, purpose): whoever asks again must be permitted it again';
+COMMENT ON COLUMN idempotency.about IS 'The one child that all of it is about; NULL: it is permitted on several, on none, or on the school, and may name anybody';
 CREATE INDEX idempotency_age ON idempotency (school, at);
+CREATE INDEX idempotency_about ON idempotency (school, about);
 SELECT tenant_policy('idempotency');
 
 CREATE TABLE time_shift (
@@ -533,8 +536,9 @@ BEGIN
 
     IF jsonb_array_length(p_keys) > 0 THEN
         WITH taken AS (
-            INSERT INTO idempotency (school, actor, key, hash, reply, permits)
-            SELECT p_school, (k->>'actor')::uuid, k->>'key', k->>'hash', k->'reply', k->'permits' FROM jsonb_array_elements(p_keys) k
+            INSERT INTO idempotency (school, actor, key, hash, reply, permits, about)
+            SELECT p_school, (k->>'actor')::uuid, k->>'key', k->>'hash', k->'reply', k->'permits', (k->>'about')::uuid
+              FROM jsonb_array_elements(p_keys) k
              WHERE v_status[(k->>'place')::int] = 'done' ORDER BY 2, 3
             ON CONFLICT DO NOTHING RETURNING actor, key)
         SELECT array_agg((k->>'place')::int) INTO v_taken
