@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make demo` to see it, `make test` to trust it.
-.PHONY: help setup demo test check bench faults hammer lock clean
+.PHONY: help setup demo test check bench faults hammer histories lock clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -8,12 +8,13 @@ BIN := .venv/bin
 STAMP := .venv/.complete
 
 help:
-	@echo "make demo    the whole platform and a half-year of partnership on this machine"
-	@echo "make test    the whole suite, on real servers"
-	@echo "make check   format, lint, types, import contracts, migrations"
-	@echo "make bench   figures, as ratios within one run"
-	@echo "make faults  kill -9 at random moments, fifty times; SEED=n replays a run"
-	@echo "make hammer  100,000 attempts at what is withdrawn, through kills, pauses and cuts; SEED=n replays a run"
+	@echo "make demo      the whole platform and a half-year of partnership on this machine"
+	@echo "make test      the whole suite, on real servers"
+	@echo "make check     format, lint, types, import contracts, migrations"
+	@echo "make bench     figures, as ratios within one run"
+	@echo "make faults    kill -9 at random moments, fifty times; SEED=n replays a run"
+	@echo "make hammer    100,000 attempts at what is withdrawn, through kills, pauses and cuts; SEED=n replays a run"
+	@echo "make histories the policy against a slow reference, through 10,000 made-up histories; SEED=n replays a run"
 
 setup: $(STAMP)
 
@@ -46,6 +47,9 @@ faults: setup
 
 hammer: setup
 	$(BIN)/python -m tests.faults --attempts 100000 $(if $(SEED),--seed $(SEED))
+
+histories: setup
+	SAMEN_HISTORIES=$(or $(SAMEN_HISTORIES),10000) $(BIN)/python -m pytest tests/network/test_histories.py $(if $(SEED),--hypothesis-seed=$(SEED))
 
 # Needs uv; the files name no index, so that they install from any.
 lock:

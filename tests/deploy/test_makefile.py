@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -50,3 +51,9 @@ def test_an_environment_without_pip_is_made_anew(folder: Path) -> None:
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(0o755)
     assert setup(folder, 0).returncode == 0
+
+
+def test_every_target_is_told_by_help() -> None:
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE.read_text(), re.MULTILINE)) - {"help", "setup", "lock", "clean"}
+    told = subprocess.run(["make", "-f", str(MAKEFILE)], capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^make ([a-z]+) ", told, re.MULTILINE)) == targets
