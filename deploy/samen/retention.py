@@ -28,6 +28,11 @@ As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Why = Annotated[Purpose, typer.Option("--purpose", help="administration, or oversight for an auditor.")]
 ADMIN = {"purpose": "administration"}
+PLACES = {
+    "file": "here: goes when the child is erased",
+    "administration": "in the administration, nothing of it here",
+    "log": "here, never deleted: about pseudonyms that nobody can resolve once erased",
+}
 
 
 @app.command()
@@ -39,16 +44,15 @@ def show(
     if as_json_:
         as_json(found)
         return
-    table = Table(title="Kept after leaving")
-    for column in ("class", "months", "allowed", "versions"):
+    table = Table(title="What is kept how long")
+    for column in ("class", "months", "since", "allowed", "versions", "where"):
         table.add_column(column, overflow="fold")
     for one in found["classes"]:
         versions = ", ".join(f"{each['months']} from {each['starts_at'][:10]}" for each in one["versions"])
-        allowed = f"{one['least']} to {one['most']}"
-        table.add_row(one["kind"], str(one["months"]), allowed, versions or "the default")
+        allowed = f"{one['least']} to {one['most']}" if one["most"] else f"{one['least']} or more"
+        row = (one["kind"], str(one["months"]), one["since"], allowed, versions or "the default")
+        table.add_row(*row, PLACES[one["place"]])
     Console().print(table)
-    for name, text in found["elsewhere"].items():
-        Console(soft_wrap=True).print(f"{name.replace('_', ' ')}: {escape(text)}")
 
 
 @app.command(name="set")

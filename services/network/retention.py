@@ -14,13 +14,19 @@ from services.network.members import Managing, conflict, invalid
 from services.network.model import school_of
 from services.network.queries import also, viewed
 from services.network.spans import day_start
-from services.network.terms import BOUNDS, Elsewhere, Term, ends_at, months_of, of_kind, terms_in
+from services.network.terms import BOUNDS, SET_HERE, Place, Term, ends_at, months_of, of_kind, terms_in
 from shared.events.erasure import RetentionClass, RetentionSet
 from shared.events.words import Action, Category
 from shared.text import Day
 from shared.unit import Asked, Change, Query, Snapshot
 
 A_PAGE = 200
+_WHERE = {
+    Place.FILE: "this is kept with the pupil's file and has its term: set pupil_file",
+    Place.ADMINISTRATION: "nothing of this is kept here: set its term in the school's administration",
+    Place.LOG: "lines of the log are never deleted, so there is no term to set",
+}
+"""What is said of a class whose term is not set here."""
 
 
 class SetRetention(Managing):
@@ -46,7 +52,9 @@ def decide_set_retention(asked: Asked[SetRetention], seen: Snapshot) -> Change:
     """Adds a version."""
     permit = seen.require(asked, Action.MANAGE, Category.NETWORK)
     body, bounds, school = asked.body, BOUNDS[asked.body.kind], school_of(seen.state)
-    if not bounds.least <= body.months <= bounds.most:
+    if body.kind is not SET_HERE:
+        raise conflict(_WHERE[bounds.place], code="not_set_here", place=bounds.place.value)
+    if not bounds.least <= body.months <= (bounds.most or body.months):
         raise invalid(
             "that is outside what the law and the foundation allow: choose from least to most months",
             least=bounds.least,
@@ -75,10 +83,7 @@ def decide_retention(asked: Asked[Retention], seen: Snapshot) -> Change:
     """Answers what is kept how long, for those who keep or oversee the records."""
     permit = also(seen, asked, Action.VIEW, Category.LOG) or seen.require(asked, Action.MANAGE, Category.NETWORK)
     terms = terms_in(seen.state)
-    result = {
-        "classes": [_class(kind, terms, seen.now) for kind in RetentionClass],
-        "elsewhere": {one.name.lower(): one.value for one in Elsewhere},
-    }
+    result = {"classes": [_class(kind, terms, seen.now) for kind in RetentionClass]}
     return viewed("retention", permit.subject, permit.act, result, len(terms), (permit,))
 
 
@@ -88,8 +93,15 @@ def _class(kind: RetentionClass, terms: tuple[Term, ...], now: datetime) -> dict
         {"number": one.number, "months": one.months, "starts_at": as_moment(one.starts_at)}
         for one in of_kind(terms, kind)
     ]
-    months = months_of(terms, kind, now)
-    return {"kind": kind.value, "months": months, "least": bounds.least, "most": bounds.most, "versions": versions}
+    return {
+        "kind": kind.value,
+        "months": months_of(terms, kind, now),
+        "least": bounds.least,
+        "most": bounds.most,
+        "since": bounds.since.value,
+        "place": bounds.place.value,
+        "versions": versions,
+    }
 
 
 def decide_retention_due(asked: Asked[RetentionDue], seen: Snapshot) -> Change:

@@ -1,7 +1,7 @@
 """How long a child's file is kept, and when it is due to go. Pure.
 
-The defaults and bounds: a pupil's file is kept two years after leaving, and may be kept no shorter (Dutch practice for
-pupil files; records of attendance are kept five years and those of a referral to special education three, elsewhere).
+The terms are those of Dutch practice for schools: a pupil's file two years after leaving and no shorter, consents being
+part of it; attendance five and a referral to special education three; a log of who looked at least five from writing.
 """
 
 from __future__ import annotations
@@ -30,25 +30,45 @@ class TermSettings(BaseSettings):
     pupil_file_most: Annotated[int, Field(ge=24, le=60)] = 60
 
 
+class Since(StrEnum):
+    """What a term counts from."""
+
+    LEAVING = "leaving"
+    WRITING = "writing"
+
+
+class Place(StrEnum):
+    """Where a class is kept, and so who deletes it when its term has ended."""
+
+    FILE = "file"
+    """Here, with the child: it goes when the child is erased, at the term of the pupil's file."""
+    ADMINISTRATION = "administration"
+    """In the school's administration: nothing of it is kept here."""
+    LOG = "log"
+    """Here, and never deleted: about pseudonyms that nobody can resolve once the child is erased."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a school may choose, in months, and what holds where it chose nothing."""
+    """What a school may choose, in months, and what holds where it chose nothing. `most` None: without an end."""
 
     least: int
     default: int
-    most: int
+    most: int | None
+    since: Since
+    place: Place
 
 
-BOUNDS = {RetentionClass.PUPIL_FILE: Bounds(24, 24, TermSettings().pupil_file_most)}
-
-
-class Elsewhere(StrEnum):
-    """What this platform keeps nothing of, or never deletes: shown, so that nobody looks for its setting."""
-
-    ATTENDANCE = "nothing of it is kept here: five years, in the administration"
-    SPECIAL_EDUCATION_REFERRAL = "nothing of it is kept here: three years, in the administration"
-    AUDIT_LOG = "never deleted: five years from writing at least; about pseudonyms that nobody can resolve once erased"
-    CONSENT = "kept with the pupil's file; it asks for renewal after a year"
+_FILE = Bounds(24, 24, TermSettings().pupil_file_most, Since.LEAVING, Place.FILE)
+BOUNDS = {
+    RetentionClass.PUPIL_FILE: _FILE,
+    RetentionClass.CONSENT: _FILE,
+    RetentionClass.ATTENDANCE: Bounds(60, 60, 60, Since.LEAVING, Place.ADMINISTRATION),
+    RetentionClass.SPECIAL_EDUCATION_REFERRAL: Bounds(36, 36, 36, Since.LEAVING, Place.ADMINISTRATION),
+    RetentionClass.AUDIT_LOG: Bounds(60, 60, None, Since.WRITING, Place.LOG),
+}
+SET_HERE = RetentionClass.PUPIL_FILE
+"""The one class whose term a school sets; what is kept with the file has the file's term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +97,11 @@ def of_kind(terms: Sequence[Term], kind: RetentionClass) -> list[Term]:
 
 def months_of(terms: Sequence[Term], kind: RetentionClass, at: datetime) -> int:
     """Returns for how many months a class is kept, as it stands at `at`; never outside the foundation's bounds."""
-    begun = [one for one in of_kind(terms, kind) if one.starts_at <= at]
-    newest = max(begun, key=lambda one: (one.starts_at, one.number), default=None)
     bounds = BOUNDS[kind]
+    if bounds.place is not Place.FILE or bounds.most is None:
+        return bounds.default
+    begun = [one for one in of_kind(terms, SET_HERE) if one.starts_at <= at]
+    newest = max(begun, key=lambda one: (one.starts_at, one.number), default=None)
     return min(max(newest.months, bounds.least), bounds.most) if newest else bounds.default
 
 

@@ -29,9 +29,13 @@ class HoldReason(StrEnum):
 
 
 class RetentionClass(StrEnum):
-    """What a school keeps for a term that it may set itself."""
+    """What the law and the field give a term. A school sets that of the pupil's file here, and of nothing else."""
 
     PUPIL_FILE = "pupil_file"
+    CONSENT = "consent"
+    ATTENDANCE = "attendance"
+    SPECIAL_EDUCATION_REFERRAL = "special_education_referral"
+    AUDIT_LOG = "audit_log"
 
 
 class ChildErased(Fact):

@@ -70,6 +70,22 @@ async def test_a_term_is_set_in_versions_within_what_the_law_and_the_foundation_
     assert [one["months"] for one in shown["classes"][0]["versions"]] == [36, 30]
 
 
+async def test_every_class_that_the_law_names_has_its_term_and_its_place(network: Network) -> None:
+    await settle(network)
+    await network.manage("set-retention", kind="pupil_file", months=36)
+    shown = (await network.manage("retention", purpose="administration"))["classes"]
+    assert {one["kind"]: (one["months"], one["since"], one["place"]) for one in shown} == {
+        "pupil_file": (36, "leaving", "file"),
+        "consent": (36, "leaving", "file"),
+        "attendance": (60, "leaving", "administration"),
+        "special_education_referral": (36, "leaving", "administration"),
+        "audit_log": (60, "writing", "log"),
+    }
+    for kind in ("consent", "attendance", "special_education_referral", "audit_log"):
+        refusal = await refused(network, "set-retention", network.admin, kind=kind, months=60)
+        assert (refusal.type, refusal.more["code"]) == (ProblemType.CONFLICT, "not_set_here")
+
+
 async def test_who_left_is_due_when_the_term_ends_and_a_longer_term_moves_it(network: Network) -> None:
     family = await left(network)
     assert await due(network) == []
