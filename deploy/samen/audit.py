@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Awaitable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,10 +22,11 @@ from deploy.databases import describe
 from deploy.environment import base_environment
 from deploy.home import Home
 from deploy.samen import proofs
+from deploy.samen.asking import as_json as print_json
+from deploy.samen.asking import do
 from deploy.samen.client import Client
 from deploy.samen.export import export, verify_pack
 from deploy.samen.up import Dir
-from shared.errors import Problem
 from shared.events.words import Category, Outcome, Purpose
 
 app = typer.Typer(no_args_is_help=True, help="The audit log: who looked, by whom, refusals, proof.")
@@ -54,18 +56,12 @@ Before = Annotated[int | None, typer.Option("--before", min=0, help="The page af
 
 def ask(directory: Dir, school: str, person: UUID, query: str, body: Json) -> Json:
     """Return the log's answer; a problem is told in a line and ends the command with 1."""
+    given = {name: value for name, value in body.items() if value is not None}
 
-    async def run() -> Json:
-        async with Client(Home(directory)) as client:
-            given = {name: value for name, value in body.items() if value is not None}
-            found: Json = await client.query(school, "audit", query, given, client.actor(person, school))
-            return found
+    def look(client: Client) -> Awaitable[Json]:
+        return client.query(school, "audit", query, given, client.actor(person, school))
 
-    try:
-        return asyncio.run(run())
-    except Problem as problem:
-        Console(stderr=True).print(f"[red]{escape(problem.detail)}[/]")
-        raise typer.Exit(1) from None
+    return dict(do(directory, look))
 
 
 def moment(value: datetime | None) -> str | None:
@@ -84,7 +80,7 @@ def page(
 def print_lines(found: Json, title: str, *, as_json: bool) -> None:
     """Print lines as a table, or as JSON."""
     if as_json:
-        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+        print_json(found)
         return
     console = Console()
     columns = ("nr", "when", "who", "role", "about", "what", "category", "purpose", "basis", "outcome")
@@ -94,8 +90,13 @@ def print_lines(found: Json, title: str, *, as_json: bool) -> None:
     for line in found["lines"]:
         table.add_row(*map(escape, _row(line)), style="red" if line["outcome"] == "denied" else None)
     console.print(table if found["lines"] else f"{title}: no lines.")
+    print_more(found)
+
+
+def print_more(found: Json) -> None:
+    """Say how to see the page after this one, if there is one."""
     if found.get("next") is not None:
-        console.print(f"There is more: add --before {found['next']}")
+        Console().print(f"There is more: add --before {found['next']}")
 
 
 def _row(line: Json) -> tuple[str, ...]:
@@ -225,7 +226,7 @@ def verify(
     done = _verifier(home, "log", heads, SAMEN_DATABASE_URL=database.dsn)
     reports = [json.loads(line) for line in done.stdout.splitlines()]
     if as_json:
-        sys.stdout.write(json.dumps(reports, indent=1) + "\n")
+        print_json(reports)
     else:
         _print_reports(reports)
     if len(reports) != len(heads):

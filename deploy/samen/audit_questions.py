@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
@@ -14,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.samen.asking import as_json as print_json
 from deploy.samen.audit import (
     FORMATS,
     As,
@@ -31,6 +30,7 @@ from deploy.samen.audit import (
     moment,
     page,
     print_lines,
+    print_more,
 )
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
@@ -48,10 +48,6 @@ CHILD = typer.Argument(help="The child's id.")
 PERIOD = 200
 
 
-def _json(found: object) -> None:
-    sys.stdout.write(json.dumps(found, indent=1) + "\n")
-
-
 def findings(
     school: School,
     person: As,
@@ -66,12 +62,11 @@ def findings(
     body = {"purpose": purpose, "code": code, "limit": limit, "before": before}
     found = ask(directory, school, person, "findings", body)
     if as_json:
-        _json(found)
+        print_json(found)
         return
     print_findings(found["findings"])
     Console().print(f"Judged: {found['judged']} of {found['size']} lines.")
-    if found["next"] is not None:
-        Console().print(f"There is more: add --before {found['next']}")
+    print_more(found)
 
 
 def print_findings(found: list[Json]) -> None:
@@ -111,7 +106,7 @@ def judge(
         if first is None:
             break
     if as_json:
-        _json({"judged": judged, "findings": found})
+        print_json({"judged": judged, "findings": found})
     else:
         print_findings(found)
         Console().print(f"Judged: {judged} lines.")
@@ -167,15 +162,14 @@ def break_glass(
     body = {"purpose": purpose, "child": child, "limit": limit, "before": before}
     found = ask(directory, school, person, "break-glass", body)
     if as_json:
-        _json(found)
+        print_json(found)
         return
     table = Table("nr", "child", "who", "role", "from", "until", "review", title="Emergency access")
     for one in found["emergencies"]:
         cells = (one["idx"], one["child"], one["member"], one["role"], one["starts_at"][:16], one["ends_at"][:16])
         table.add_row(*map(str, cells), _review(one))
     Console().print(table if found["emergencies"] else "No emergency access.")
-    if found["next"] is not None:
-        Console().print(f"There is more: add --before {found['next']}")
+    print_more(found)
 
 
 def _review(one: Json) -> str:
@@ -199,7 +193,7 @@ def consents(
     body = {"purpose": purpose, "child": child, "on": moment(on), "known": moment(known)}
     found = ask(directory, school, person, "consents", body)
     if as_json:
-        _json(found)
+        print_json(found)
         return
     columns = ("consent", "state", "purpose", "to", "categories", "from", "until", "answers")
     table = Table(title=f"Consents on {found['on'][:16]}")
@@ -228,7 +222,7 @@ def story(
     body: dict[str, Any] = page(Purpose.OWN_DATA, since, until, None, before)
     found = ask(directory, school, person, "story", body | {"child": child, "language": lang, "limit": limit})
     if as_json:
-        _json(found)
+        print_json(found)
         return
     console = Console(highlight=False, soft_wrap=True)
     for one in found["sentences"]:
