@@ -29,12 +29,15 @@ CONSENT = """
 INSERT INTO consent AS k (school, id, version, child, for_purpose, recipient_kind, recipient, categories,
                           notice_version, starts_at, ends_at, state, answers, renews)
 SELECT $1, $2, $3::int, c.id, $5::text, $6::text, $7::uuid, $8::text[],
-       $9::int, $10::timestamptz, $11::timestamptz, $12::text, '[]', (
-           SELECT o.id FROM consent o
-            WHERE o.school = $1 AND o.child = $4 AND o.for_purpose = $5 AND o.recipient = $7 AND o.categories = $8
-              AND o.id <> $2 AND NOT EXISTS (SELECT FROM consent n WHERE n.school = $1 AND n.renews = o.id)
-            ORDER BY o.id DESC LIMIT 1)
-  FROM child c WHERE c.school = $1 AND c.id = $4
+       $9::int, $10::timestamptz, $11::timestamptz, $12::text, (
+           SELECT coalesce(jsonb_agg(a), '[]') FROM jsonb_array_elements(o.answers) a
+            WHERE a->>'answer' <> 'given'), o.id
+  FROM child c LEFT JOIN LATERAL (
+       SELECT b.id, b.answers FROM consent b
+        WHERE b.school = $1 AND b.child = $4 AND b.for_purpose = $5 AND b.recipient = $7 AND b.categories = $8
+          AND b.id <> $2 AND NOT EXISTS (SELECT FROM consent n WHERE n.school = $1 AND n.renews = b.id)
+        ORDER BY b.id DESC LIMIT 1) o ON true
+ WHERE c.school = $1 AND c.id = $4
 ON CONFLICT ON CONSTRAINT consent_pk DO UPDATE
    SET version = greatest(k.version, excluded.version), notice_version = excluded.notice_version,
        starts_at = excluded.starts_at, ends_at = excluded.ends_at, state = excluded.state,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +24,8 @@ from tests.network.family import Family, settle
 
 LOST = {"school", "version", "note", "reason", "review_reason"}
 """Columns with texts, which no event carries, or that count."""
+MOMENT = r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+]\d\d:\d\d)"
+"""The same moment is written in several ways."""
 
 
 def test_every_event_of_network_is_done_again_or_named_with_the_reason_why_not() -> None:
@@ -39,9 +42,8 @@ async def family(network: Network) -> Family:
 def facts(rows: dict[str, list[Any]], table: str) -> list[dict[str, Any]]:
     """A table's rows without what a restore loses, in order of id."""
     kept = [{name: value for name, value in row.items() if name not in LOST} for row in rows[table]]
-    return sorted(
-        (json.loads(json.dumps(row).replace('Z"', '+00:00"')) for row in kept), key=lambda row: str(row["id"])
-    )
+    told = (re.sub(MOMENT, lambda m: datetime.fromisoformat(m[0]).isoformat(), json.dumps(row)) for row in kept)
+    return sorted(map(json.loads, told), key=lambda row: str(row["id"]))
 
 
 async def lost(network: Network, table: str, act: Awaitable[Any]) -> Any:  # noqa: ANN401  JSON
@@ -83,6 +85,14 @@ async def test_consents_and_who_decides_stand_again(network: Network, family: Fa
     await lost(network, "authority", network.manage("end-authority", **ended))
     body = {"child": family.kim, "holder": family.dad, "scope": ["sharing", "plan"], "source": "court"}
     await lost(network, "authority", network.manage("record-authority", **body))
+
+
+async def test_a_renewal_carries_on_the_consent_that_it_carried_on(network: Network, family: Family) -> None:
+    await family.both_consent()
+    await network.shift(datetime.now(UTC) + timedelta(days=350))
+    await network.attend()
+    await lost(network, "consent", network.ask("ask-consent", family.ib, **family.consent()))
+    await lost(network, "consent", network.ask("give-consent", family.mum, **family.consent()))
 
 
 async def test_disputes_and_emergencies_stand_again(network: Network, family: Family) -> None:
