@@ -6,12 +6,9 @@ what days went by unseen is made up for, in order.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
 from pydantic import Field, TypeAdapter
 
 from services.goals.clocks import DAY, FIRST_PLAN_WITHIN, LEAD, Clock, Told, first_plan_clock, steps
@@ -19,21 +16,18 @@ from services.goals.model import today
 from services.goals.plan import stewards
 from shared import access
 from shared.access import View
-from shared.actor import Actor, service_id
-from shared.db import LOST, Connection
+from shared.actor import service_id
+from shared.db import Connection
 from shared.errors import Problem, ProblemType
 from shared.events.base import Act, Event, NewEvent
 from shared.events.network import Grant, MemberAdded, MembershipEnded
 from shared.events.plans import Deadline, DeadlineDueSoon, DeadlineOverdue
 from shared.events.words import Action, ActorKind, Basis, Category, Role, school_subject
-from shared.service import Site
+from shared.reminders import NONE_DUE, Reminders
 from shared.unit import Asked, Change, Endpoint, Request, Row, Snapshot
 from shared.unit_run import Unit
 
-log = logging.getLogger(__name__)
-
 SERVICE = "goals"
-LOOK_EVERY_S = 2.0
 DUE = "SELECT cardinality(list_clocks($1, 1)) > 0"
 ENROLLED = """
 INSERT INTO plan_clock (school, id, version, about, deadline, due_on, next_on, told, concerns)
@@ -80,7 +74,7 @@ def decide_remind(asked: Asked[RemindPlans], seen: Snapshot) -> Change:
         if after is not clock:
             rows.append(Row("plan_clock", clock.id, clock.version, {"told": after.told, "next_on": after.next_on}))
     if not rows:
-        raise Problem(ProblemType.CONFLICT, "no deadline came near or passed: nothing is to be told", code="none_due")
+        raise Problem(ProblemType.CONFLICT, "no deadline came near or passed: nothing is to be told", code=NONE_DUE)
     return Change(permits=(), events=tuple(events), rows=tuple(rows), reply={"clocks": len(rows)})
 
 
@@ -104,33 +98,11 @@ def _own_act(asked: Asked[Any]) -> Act:
 REMIND = Endpoint("remind-plans", RemindPlans, "read_clocks", decide_remind)
 
 
-async def remind(at: Site) -> None:
-    """Tells of deadlines, school by school, until cancelled."""
-    while True:
-        try:
-            for school in await at.db.schools():
-                async with at.db.school(school) as conn:
-                    due = bool(await conn.fetchval(DUE, school))
-                if due:
-                    await remind_school(at.unit, school)
-        except (asyncpg.PostgresError, *LOST) as error:
-            log.warning("deadlines wait", extra={"code": "deadlines_wait", "kind": type(error).__name__})
-        await asyncio.sleep(LOOK_EVERY_S)
+def _failed(unit: Unit, school: str, kind: str) -> None:
+    unit.alarm("deadlines_failed", "deadlines cannot be told", school=school, kind=kind)
 
 
-async def remind_school(unit: Unit, school: str) -> int:
-    """Tells of one school's deadlines until none is due; returns how many clocks it told of."""
-    actor = Actor(service_id(SERVICE), ActorKind.SERVICE, school, SERVICE)
-    told = 0
-    while True:
-        try:
-            told += (await unit.run(REMIND, Asked(actor, school, RemindPlans(), unit.ids)))["clocks"]
-        except Problem as problem:
-            if problem.type is ProblemType.UNAVAILABLE:
-                log.warning("deadlines wait", extra={"code": "deadlines_wait", "kind": problem.type.value})
-            elif problem.more.get("code") != "none_due":
-                unit.alarm("deadlines_failed", "deadlines cannot be told", school=school, kind=problem.type.value)
-            return told
+PLANS = Reminders(DUE, REMIND, "clocks", _failed)
 
 
 # What network tells, and what a restored database lost ----------------------------------------------------------------

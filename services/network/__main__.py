@@ -9,7 +9,7 @@ from services.network.commands import ENDPOINTS
 from services.network.effective import Effects
 from services.network.reactions import LANES, catch_up
 from services.network.restored import take_back
-from services.network.reviews import remind
+from services.network.reviews import REVIEWS
 from shared.service import Service, run
 
 if __name__ == "__main__":
@@ -19,7 +19,7 @@ if __name__ == "__main__":
             name="network",
             endpoints=ENDPOINTS,
             lanes=LANES,
-            tasks=(catch_up, remind, effects.run, partial(erasures.run, effects=effects), due_soon.run),
+            tasks=(catch_up, REVIEWS.run, effects.run, partial(erasures.run, effects=effects), due_soon.run),
             replied=effects.replied,
             authority=True,
             taken_back=take_back,

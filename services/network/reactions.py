@@ -12,7 +12,7 @@ from services.network.school import Regrant
 from services.network.store import is_waiting
 from shared.actor import Actor, service_id
 from shared.db import LOST
-from shared.errors import Problem
+from shared.errors import Problem, ProblemType
 from shared.events.words import ActorKind
 from shared.projection import Lane
 from shared.service import Site
@@ -45,5 +45,8 @@ async def catch_up_school(at: Site, school: str) -> None:
         try:
             await at.unit.run(REGRANT, Asked(actor, school, Regrant(), at.ids))
         except Problem as problem:
-            log.warning("grants wait", extra={"code": "regrant_failed", "kind": problem.type.value})
+            if problem.type is ProblemType.UNAVAILABLE:
+                log.warning("grants wait", extra={"code": "regrant_waits", "kind": problem.type.value})
+            else:
+                at.unit.alarm("regrant_failed", "grants cannot be told", school=school, kind=problem.type.value)
             return

@@ -6,14 +6,11 @@ again; what days went by unseen is made up for, in order. Days are Europe/Amster
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-import asyncpg
 from pydantic import Field
 
 from services.network.dialogue import (
@@ -28,9 +25,7 @@ from services.network.dialogue import (
 from services.network.draft import Draft
 from services.network.expecting import around
 from services.network.members import conflict, without_grant
-from shared.actor import Actor, service_id
-from shared.db import LOST, Connection
-from shared.errors import Problem
+from shared.db import Connection
 from shared.events.base import Event
 from shared.events.dialogue import FACTS as FACTS_OF_DIALOGUES
 from shared.events.dialogue import (
@@ -42,14 +37,11 @@ from shared.events.dialogue import (
     ReviewOverdue,
 )
 from shared.events.dialogue import Dialogue as DialogueFact
-from shared.events.words import Action, ActorKind, Category
-from shared.service import Site
+from shared.events.words import Action, Category
+from shared.reminders import NONE_DUE, Reminders
 from shared.unit import Asked, Change, Endpoint, Request, Snapshot
 from shared.unit_run import Unit
 
-log = logging.getLogger(__name__)
-
-LOOK_EVERY_S = 2.0
 DUE = "SELECT cardinality(list_reviews($1, 1)) > 0"
 
 
@@ -65,7 +57,7 @@ def decide_remind_reviews(asked: Asked[RemindReviews], seen: Snapshot) -> Change
     draft, today = Draft(seen, act), amsterdam_day(seen.now)
     dialogues = dialogues_of(seen.state)
     if not dialogues:
-        raise conflict("no review is due: nothing is to be told", code="none_due")
+        raise conflict("no review is due: nothing is to be told", code=NONE_DUE)
     for dialogue in dialogues:
         here = around(seen, dialogue.subject)
         for commitment in dialogue.commitments:
@@ -105,31 +97,11 @@ def steps(one: Commitment, today: date) -> Iterable[tuple[type[ReviewDue | Revie
 REMIND = Endpoint("remind-reviews", RemindReviews, "read_reviews", decide_remind_reviews)
 
 
-async def remind(at: Site) -> None:
-    """Tells of reviews, school by school, until cancelled."""
-    while True:
-        try:
-            for school in await at.db.schools():
-                async with at.db.school(school) as conn:
-                    due = bool(await conn.fetchval(DUE, school))
-                if due:
-                    await remind_school(at.unit, school)
-        except (asyncpg.PostgresError, *LOST) as error:
-            log.warning("reviews wait", extra={"code": "reviews_wait", "kind": type(error).__name__})
-        await asyncio.sleep(LOOK_EVERY_S)
+def _failed(unit: Unit, school: str, kind: str) -> None:
+    unit.alarm("reviews_failed", "reviews cannot be told", school=school, kind=kind)
 
 
-async def remind_school(unit: Unit, school: str) -> int:
-    """Tells of one school's reviews until none is due; returns how many dialogues it told of."""
-    actor = Actor(service_id("network"), ActorKind.SERVICE, school, "network")
-    told = 0
-    while True:
-        try:
-            told += (await unit.run(REMIND, Asked(actor, school, RemindReviews(), unit.ids)))["dialogues"]
-        except Problem as problem:
-            if problem.more.get("code") != "none_due":
-                log.warning("reviews wait", extra={"code": "reviews_failed", "kind": problem.type.value})
-            return told
+REVIEWS = Reminders(DUE, REMIND, "dialogues", _failed)
 
 
 # Of a tail that a restored database lost: its words are gone, but what it took away or told stays so. -----------------

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,8 +17,7 @@ from services.goals.clocks import Clock, Told, recounted, steps
 from services.goals.model import today
 from services.goals.reactions import on_network
 from services.goals.recounting import recount_school
-from services.goals.reminding import remind_school, take_back
-from shared.clock import Ids
+from services.goals.reminding import PLANS, take_back
 from shared.db import Database
 from shared.errors import Problem, ProblemType
 from shared.events.base import Event, Fact
@@ -31,6 +30,7 @@ from tests.goals.support import Desk
 from tests.goals.test_reactions import event_of
 from tests.network.talks import move_time
 from tests.support.fixtures import DatabaseFactory
+from tests.support.refusing import CASES, Refusing
 
 
 class Calendar:
@@ -49,7 +49,7 @@ class Calendar:
 
     async def remind(self) -> int:
         """Lets both processes remind, one after the other and again; returns how many clocks were told of."""
-        return sum([await remind_school(unit, self.table.desk.school) for unit in (*self.units, *self.units)])
+        return sum([await PLANS.tell(unit, self.table.desk.school) for unit in (*self.units, *self.units)])
 
     async def told(self) -> list[tuple[str, str]]:
         """Returns what was told: which deadline, and how it stands."""
@@ -185,7 +185,7 @@ async def test_two_processes_at_once_tell_each_of_many_deadlines_once(calendar: 
         fact = MemberAdded(membership=child, member=child, role=Role.CHILD, starts_at=datetime.now(UTC))
         await calendar.network(fact, child)
     await calendar.day(28)
-    await asyncio.gather(*(remind_school(unit, table.desk.school) for unit in calendar.units * 2))
+    await asyncio.gather(*(PLANS.tell(unit, table.desk.school) for unit in calendar.units * 2))
     events = await calendar.events()
     assert len(events) == len({event["data"]["fact"]["clock"] for event in events}) == 70
 
@@ -380,28 +380,16 @@ async def test_a_deadline_is_told_on_its_dutch_day(calendar: Calendar, moment: d
     sql = "UPDATE plan_clock SET due_on = $1, next_on = $1"
     await as_owner(calendar.owner_dsn, calendar.table.desk.school, sql, date(2026, moment.month, 2))
     await move_time(calendar.owner_dsn, moment - datetime.now(UTC))
-    assert await remind_school(calendar.table.desk.unit, calendar.table.desk.school) == (day.day == 2)
+    assert await PLANS.tell(calendar.table.desk.unit, calendar.table.desk.school) == (day.day == 2)
 
 
-@pytest.mark.parametrize(
-    ("problem", "alarms"),
-    [
-        (Problem(ProblemType.CONFLICT, "nothing", code="none_due"), []),
-        (Problem(ProblemType.UNAVAILABLE, "try again"), []),
-        (Problem(ProblemType.CONFLICT, "collides"), ["deadlines_failed"]),
-    ],
-)
+@pytest.mark.parametrize(("problem", "alarmed"), CASES)
 async def test_deadlines_that_cannot_be_told_are_an_alarm_unless_it_is_only_not_now(
-    problem: Problem, alarms: list[str]
+    problem: Problem, *, alarmed: bool
 ) -> None:
-    class Refusing(Unit):
-        async def run(self, *_: object, **__: object) -> NoReturn:
-            raise problem
-
-    raised: list[str] = []
-    unit = Refusing("goals", None, Ids(), alarm=lambda code, *_, **__: raised.append(code))  # type: ignore[arg-type]  # no database
-    assert await remind_school(unit, "olm") == 0
-    assert raised == alarms
+    unit = Refusing("goals", problem)
+    assert await PLANS.tell(unit, "olm") == 0
+    assert unit.alarms == ["deadlines_failed"] * alarmed
 
 
 def test_steps_go_in_order_and_end() -> None:

@@ -11,15 +11,16 @@ import pytest
 
 from services.network.dialogue import Commitment, Reminded, Standing, amsterdam_day
 from services.network.restored import take_back
-from services.network.reviews import remind_school, steps
+from services.network.reviews import REVIEWS, steps
 from shared.db import Database
-from shared.errors import ProblemType
+from shared.errors import Problem, ProblemType
 from shared.events.base import Event
 from shared.events.dialogue import CompanionLeft, ExpectationWithdrawn, Party, ReviewDue, ReviewOverdue
 from shared.unit_run import Unit
 from tests.network.conftest import Network
 from tests.network.talks import Talks, concerned, move_time, refused
 from tests.support.fixtures import DatabaseFactory
+from tests.support.refusing import CASES, Refusing
 
 FACTS = (ReviewDue, ReviewOverdue)
 
@@ -57,7 +58,7 @@ async def test_a_review_falls_due_on_its_day_and_is_overdue_a_week_later_once_ea
     for days in (13, 14, 15, 20, 21, 22, 400):
         await at(database, noon(talks, days))
         for unit in (talks.network.unit, again, talks.network.unit):
-            await remind_school(unit, talks.network.school)
+            await REVIEWS.tell(unit, talks.network.school)
         seen.append((days, len(await told(talks))))
     assert seen == [(13, 0), (14, 1), (15, 1), (20, 1), (21, 2), (22, 2), (400, 2)]
     assert await told(talks) == ["due", "overdue"]
@@ -67,8 +68,8 @@ async def test_a_review_falls_due_on_its_day_and_is_overdue_a_week_later_once_ea
 async def test_after_weeks_of_outage_both_are_told_in_order(talks: Talks, database: DatabaseFactory) -> None:
     await talks.promise("juf", "ik oefen de jas", "mum", review_on=talks.day(14))
     await at(database, noon(talks, 60))
-    assert await remind_school(talks.network.unit, talks.network.school) == 1
-    assert await remind_school(talks.network.unit, talks.network.school) == 0
+    assert await REVIEWS.tell(talks.network.unit, talks.network.school) == 1
+    assert await REVIEWS.tell(talks.network.unit, talks.network.school) == 0
     assert await told(talks) == ["due", "overdue"]
 
 
@@ -78,7 +79,7 @@ async def test_two_replicas_at_once_tell_each_of_many_reviews_once(
     for _ in range(60):  # more than a page
         await talks.promise("juf", "ik oefen de jas", "mum", review_on=talks.day(14))
     await at(database, noon(talks, 14))
-    await asyncio.gather(*(remind_school(unit, talks.network.school) for unit in (talks.network.unit, again) * 2))
+    await asyncio.gather(*(REVIEWS.tell(unit, talks.network.school) for unit in (talks.network.unit, again) * 2))
     events = await talks.told(*FACTS)
     assert len(events) == len({event.fact(ReviewDue).commitment for event in events}) == 60
 
@@ -89,13 +90,13 @@ async def test_only_the_side_that_has_not_looked_back_is_reminded_and_nobody_aft
     made = await talks.promise("juf", "ik oefen de jas", "mum", review_on=talks.day(14))
     one = await talks.say("review-commitment", "juf", made, outcome="kept")
     await at(database, noon(talks, 14))
-    await remind_school(talks.network.unit, talks.network.school)
+    await REVIEWS.tell(talks.network.unit, talks.network.school)
     assert concerned(await talks.told(*FACTS)) == [{talks["mum"]}]
     (mine,) = await talks.mine("mum")
     assert (mine["todo"], mine["reminded"]) == ("review", "due")
     await talks.say("review-commitment", "mum", one, outcome="partly")
     await at(database, noon(talks, 40))
-    await remind_school(talks.network.unit, talks.network.school)
+    await REVIEWS.tell(talks.network.unit, talks.network.school)
     assert await told(talks) == ["due"]
 
 
@@ -103,13 +104,13 @@ async def test_what_was_taken_back_is_not_reminded_of(talks: Talks, database: Da
     made = await talks.promise("juf", "ik oefen de jas", "mum", review_on=talks.day(14))
     await talks.say("withdraw-expectation", "juf", made, words="ik ben ziek")
     await at(database, noon(talks, 40))
-    assert await remind_school(talks.network.unit, talks.network.school) == 0
+    assert await REVIEWS.tell(talks.network.unit, talks.network.school) == 0
 
 
 async def test_a_reminder_makes_nobodys_version_stale(talks: Talks, database: DatabaseFactory) -> None:
     made = await talks.promise("juf", "ik oefen de jas", "mum", review_on=talks.day(14))
     await at(database, noon(talks, 14))
-    await remind_school(talks.network.unit, talks.network.school)
+    await REVIEWS.tell(talks.network.unit, talks.network.school)
     assert (await talks.say("review-commitment", "mum", made, outcome="kept"))["version"] == made["dialogues"][0][
         "version"
     ] + 1
@@ -131,7 +132,7 @@ async def test_days_begin_at_midnight_in_the_netherlands_when_the_clock_is_chang
     await talks.promise("juf", "ik oefen de jas", "mum", by_on=review_on)
     for moment, count in ((before, 0), (after, 1)):
         await at(database, datetime.fromisoformat(moment))
-        await remind_school(talks.network.unit, talks.network.school)
+        await REVIEWS.tell(talks.network.unit, talks.network.school)
         assert len(await told(talks)) == count, moment
 
 
@@ -180,7 +181,7 @@ async def test_a_restored_database_tells_nothing_again_and_gives_nothing_back(
     await talks.say("invite-companion", "mum", joined, member=talks["smw"], welcome=False)
     await talks.say("withdraw-expectation", "mum", other, words="het lukt niet")
     await at(database, noon(talks, days))
-    await remind_school(network.unit, network.school)
+    await REVIEWS.tell(network.unit, network.school)
     tail = (await network.events())[head:]
     assert await told(talks) == known
 
@@ -194,15 +195,24 @@ async def test_a_restored_database_tells_nothing_again_and_gives_nothing_back(
                 await conn.execute(sql, row["school"], row["id"], *values.values())
         await take_back(conn, tail)
         rows = {row["id"]: row for row in await conn.fetch("SELECT * FROM dialogue")}
-    assert await remind_school(network.unit, network.school) == 0
+    assert await REVIEWS.tell(network.unit, network.school) == 0
     assert rows[UUID(one["dialogue"])]["companions"] == []
     assert rows[UUID(other["dialogues"][0]["dialogue"])]["state"] == "withdrawn"
     assert _versions(tail, CompanionLeft, ExpectationWithdrawn) <= {row["version"] for row in rows.values()}
     assert rows[UUID(promised["dialogues"][0]["dialogue"])]["state"] == "agreed"
     await at(database, noon(talks, 60))
-    await remind_school(network.unit, network.school)
+    await REVIEWS.tell(network.unit, network.school)
     assert await told(talks) == ["due", "overdue"]
 
 
 def _versions(tail: list[Event], *facts: type[CompanionLeft | ExpectationWithdrawn]) -> set[int]:
     return {event.fact(fact).dialogue_version for event in tail for fact in facts if event.is_a(fact)}
+
+
+@pytest.mark.parametrize(("problem", "alarmed"), CASES)
+async def test_reviews_that_cannot_be_told_are_an_alarm_unless_it_is_only_not_now(
+    problem: Problem, *, alarmed: bool
+) -> None:
+    unit = Refusing("network", problem)
+    assert await REVIEWS.tell(unit, "olm") == 0
+    assert unit.alarms == ["reviews_failed"] * alarmed

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 
+from services.network import reactions
 from shared.errors import Problem, ProblemType
 from shared.events.network import AccessChanged, MembershipEnded, PlacementEnded, RosterImported
 from shared.events.words import Action, Category, Purpose, Role
 from tests.network.conftest import FAMILY, Network, adult, catch_up, link, pupil
 from tests.network.family import secret
 from tests.support.fixtures import DatabaseFactory
+from tests.support.refusing import CASES, Refusing
 
 COUNTS = ("added", "changed", "ended", "unchanged")
 
@@ -239,3 +243,17 @@ async def test_a_birthday_takes_effect_without_anyone_calling(network: Network, 
     assert mum not in await deciders()
     await catch_up(network)
     assert len(await network.events()) == count + 1
+
+
+@pytest.mark.parametrize(("problem", "alarmed"), CASES[1:])
+async def test_grants_that_cannot_be_published_anew_are_an_alarm_unless_it_is_only_not_now(
+    monkeypatch: pytest.MonkeyPatch, problem: Problem, *, alarmed: bool
+) -> None:
+    async def waits(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(reactions, "is_waiting", waits)
+    unit = Refusing("network", problem)
+    site: Any = SimpleNamespace(unit=unit, ids=unit.ids, db=SimpleNamespace(school=nullcontext))
+    await reactions.catch_up_school(site, "olm")
+    assert unit.alarms == ["regrant_failed"] * alarmed
