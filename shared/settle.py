@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from shared.backlog import Key
@@ -16,8 +15,6 @@ from shared.projection import Applied, Applier, Blocked, Fork
 from shared.pull import AUTHORITY
 from shared.replay import NotTold, replayed
 from shared.telemetry import Telemetry
-
-log = logging.getLogger(__name__)
 
 REPLAY_LIMIT = 500
 """Events of a lane that are asked for in one turn: the other lanes have theirs before the next."""
@@ -76,8 +73,7 @@ class Settler:
             if not await self._applier.reachable():
                 raise
             self._wait(key, "lost")  # only this lane's transaction ended: it was too long
-        except Exception as error:
-            log.exception("lane failed", extra={"code": "lane_failed", "producer": producer, "school": school})
+        except Exception as error:  # noqa: BLE001  its alarm carries the traceback
             self._telemetry.alarm("lane_failed", "events cannot be applied now", producer=producer, school=school)
             self._lanes.pause(key, type(error).__name__, loop.time())
         else:

@@ -269,3 +269,17 @@ async def test_a_forks_mark_outlasts_a_wait(stage: Stage) -> None:
     stage.toy.fails = fails
     await stage.deliver(OLM, stage.journal(OLM, 1))
     assert stage.lane(OLM).stopped == "fork"
+
+
+async def test_a_lane_that_fails_is_one_line_with_its_traceback_and_pauses(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(_: Key) -> None:
+        raise RuntimeError("the test breaks it")
+
+    stage.toy.fails = fails
+    await stage.deliver(OLM, stage.journal(OLM, 1))
+    (line,) = [one for one in caplog.records if getattr(one, "code", None) == "lane_failed"]
+    assert line.exc_info is not None
+    assert line.exc_info[0] is RuntimeError
+    assert (stage.alarms()["lane_failed"], stage.lane(OLM).stopped) == (1, "RuntimeError")
