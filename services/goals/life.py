@@ -181,7 +181,7 @@ def refusal(status: Status, command: str) -> Problem:
 def _as_seen(body: MoveGoal, seen: Snapshot) -> GoalState:
     goal = GoalState.read(seen.state["goal"])
     if goal.version != body.version:
-        raise stale(body.version, goal.version, status=goal.status.value)
+        raise stale(body.version, goal.version, status=goal.status.value, changes=seen.state["since"])
     return goal
 
 

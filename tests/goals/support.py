@@ -95,24 +95,31 @@ class OneGoalKept:
     goal: dict[str, Any] = field(default_factory=dict)
     progress: int = 0
     latest: dict[str, Any] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
     ids: Ids = field(default_factory=lambda: Ids(Random(1)))
     now: datetime = NOW
     last: Change | None = None
 
-    def seen(self) -> Snapshot:
-        """Returns what a reader would give of this goal now."""
+    def seen(self, version: int = 0) -> Snapshot:
+        """Returns what a reader would give of this goal now, to an asker who saw `version`."""
+        since = [step for step in self.steps if step["version"] > version]
         state = {**self.goal, "progress": self.progress, "latest": self.latest} if self.goal else None
         view = View(self.about, 1, self.grants, fresh=True)
-        return Snapshot({"goal": state, "strangers": []}, {self.about: view}, self.now, self.now)
+        return Snapshot({"goal": state, "strangers": [], "since": since}, {self.about: view}, self.now, self.now)
 
     def ask(self, name: str, actor: Actor, body: Mapping[str, Any]) -> Change:
         """Returns the decision, after keeping what it writes."""
         endpoint = BY_NAME[name]
-        change = endpoint.decide(Asked(actor, self.school, body_of(name, body), self.ids), self.seen())
+        change = endpoint.decide(
+            Asked(actor, self.school, body_of(name, body), self.ids), self.seen(body.get("version", 0))
+        )
         for row in json.loads(pydantic_core.to_json(change.rows)):
             if row["table"] == "goal":
                 known = self.goal or {"id": row["id"], "achievement": None, "version": 0}
                 self.goal = {**known, **row["values"], "version": known["version"] + 1}
+            elif row["table"] == "goal_step":
+                step = row["values"]
+                self.steps.append({"version": step["goal_version"], "status": step["status"], "fields": []})
             elif row["table"] == "progress":
                 self.latest, self.progress = row["values"]["latest"], self.progress + 1
         self.now += timedelta(minutes=1)

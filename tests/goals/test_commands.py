@@ -153,7 +153,8 @@ def test_an_old_version_is_stale_and_says_where_it_stands() -> None:
     with pytest.raises(Problem) as refused:
         move(goal, "activate-goal", version=1)
     assert refused.value.type is ProblemType.STALE_VERSION
-    assert refused.value.more == {"seen": 1, "found": 2, "status": "accepted"}
+    since = [{"version": 2, "status": "accepted", "fields": []}]
+    assert refused.value.more == {"seen": 1, "found": 2, "status": "accepted", "changes": since}
 
 
 @pytest.mark.parametrize("name", ["propose-goal", *MOVES, "score-goal"])

@@ -11,6 +11,7 @@ from shared.errors import Problem, ProblemType
 from shared.events.words import ActorKind
 from tests.goals.plans import Json, Table
 from tests.goals.support import LADDER, Desk, proposal
+from tests.goals.test_commands import ANSWERS, MOVES
 
 TEXT: Json = {
     "domain": "self_reliance",
@@ -126,6 +127,15 @@ async def test_the_second_of_two_who_edit_at_once_hears_what_changed(table: Tabl
     late = await table.refused(table.teacher, "revise-goal", goal=goal, version=1, reason="mine", wording="two")
     assert late.type is ProblemType.STALE_VERSION
     assert late.more["changes"] == [{"version": 2, "status": "proposed", "fields": ["wording", "weight"]}]
+
+
+async def test_who_takes_a_step_on_words_that_changed_hears_which(table: Table) -> None:
+    goal = str(await table.desk.goal("proposed", about=table.child))
+    await table.ask(table.mum, "revise-goal", goal=goal, version=1, reason="shorter", wording="one", weight=5)
+    for step in MOVES:
+        late = await table.refused(table.teacher, step, goal=goal, version=1, **ANSWERS.get(step, {}))
+        assert late.type is ProblemType.STALE_VERSION
+        assert late.more["changes"] == [{"version": 2, "status": "proposed", "fields": ["wording", "weight"]}]
 
 
 async def test_the_ladder_stands_once_scores_are_read_by_it(table: Table) -> None:

@@ -83,24 +83,35 @@ CREATE FUNCTION goal_words(p_goal goal) RETURNS jsonb LANGUAGE sql VOLATILE AS $
         'weight', p_goal.weight)
 $$;
 
--- For a revision: the goal, its words, who is a stranger, and what changed since the version that the asker saw.
-CREATE FUNCTION read_goal_to_revise(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+-- For a step: the goal, and what changed since the version that the asker saw.
+CREATE FUNCTION read_goal_to_move(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_state jsonb := read_goal_state(p_args);
-    v_school text := p_args->>'school';
-    v_goal uuid := (p_args->>'goal')::uuid;
 BEGIN
     IF v_state->'goal' IS NULL THEN
         RETURN v_state;
     END IF;
     RETURN v_state || jsonb_build_object(
-        'words', (SELECT goal_words(g) FROM goal g WHERE g.school = v_school AND g.id = v_goal),
-        'strangers', strangers(v_school, (v_state->'goal'->>'about')::uuid, p_args->'responsible'),
         'since', (SELECT coalesce(jsonb_agg(jsonb_build_object(
                              'version', s.goal_version, 'status', s.status,
                              'fields', coalesce(jsonb_path_query_array(s.changes, '$[*].field'), '[]')) ORDER BY s.goal_version), '[]')
-                    FROM (SELECT * FROM goal_step s WHERE s.school = v_school AND s.goal = v_goal
+                    FROM (SELECT * FROM goal_step s
+                           WHERE s.school = p_args->>'school' AND s.goal = (p_args->>'goal')::uuid
                              AND s.goal_version > (p_args->>'version')::int ORDER BY s.goal_version DESC LIMIT 50) s));
+END $$;
+
+-- For a revision: the same, the goal's words, and who is a stranger.
+CREATE FUNCTION read_goal_to_revise(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_state jsonb := read_goal_to_move(p_args);
+BEGIN
+    IF v_state->'goal' IS NULL THEN
+        RETURN v_state;
+    END IF;
+    RETURN v_state || jsonb_build_object(
+        'words', (SELECT goal_words(g) FROM goal g
+                   WHERE g.school = p_args->>'school' AND g.id = (p_args->>'goal')::uuid),
+        'strangers', strangers(p_args->>'school', (v_state->'goal'->>'about')::uuid, p_args->'responsible'));
 END $$;
 
 -- For people: one goal and all that became of it.
