@@ -83,25 +83,29 @@ def require(
         reason = "no_grant" if not fitting else "not_now"
         raise denial(view, actor, action, category, purpose, reason)
     best = max(holding, key=lambda grant: (grant.valid_until is None, grant.valid_until or now))
-    act = Act(
+    act = _act_on(best, view.revision, actor, action, category, purpose)
+    return Permit(act, view.subject, view.revision, best.valid_from, best.valid_until)
+
+
+def _act_on(grant: Grant, revision: int, actor: Actor, action: Action, category: Category, purpose: Purpose) -> Act:
+    return Act(
         actor=actor.id,
         kind=actor.kind,
         door=actor.door,
         operator=actor.operator,
         on_behalf_of=actor.on_behalf_of,
-        role=best.role,
-        organisation=best.organisation,
+        role=grant.role,
+        organisation=grant.organisation,
         purpose=purpose,
         action=action,
         category=category,
-        basis=best.basis,
-        grant=best.id,
-        consent=best.consent,
-        consent_version=best.consent_version,
-        revision=view.revision,
-        emergency=best.emergency,
+        basis=grant.basis,
+        grant=grant.id,
+        consent=grant.consent,
+        consent_version=grant.consent_version,
+        revision=revision,
+        emergency=grant.emergency,
     )
-    return Permit(act, view.subject, view.revision, best.valid_from, best.valid_until)
 
 
 def denial(view: View, actor: Actor, action: Action, category: Category, purpose: Purpose, reason: str) -> Denial:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import hypot, sqrt
+from math import sqrt
 from xml.sax.saxutils import escape as escape_xml
 
+from deploy.samen.ecogram_shapes import arrow, cross, curve_at, part_way, polyline, towards, waves, zigzag
 from deploy.samen.ecogram_words import (
     ROLES,
     SETTINGS,
@@ -159,14 +160,14 @@ def _moved(place: Place, centre: tuple[float, float]) -> Place:
 def _spoke(place: Place, centre: tuple[float, float]) -> Iterable[str]:
     """Yields the line from a member to the child, as the member states the tie."""
     strength = place.member.strength
-    start = _towards(centre, (place.x, place.y), CENTRE)
-    end = _towards((place.x, place.y), centre, NODE)
+    start = towards(centre, (place.x, place.y), CENTRE)
+    end = towards((place.x, place.y), centre, NODE)
     if strength is None:
-        yield _line([start, end], SILENT)
+        yield polyline([start, end], SILENT)
         return
-    yield _line(_zigzag(start, end) if strength == "strained" else [start, end], FORMS[strength])
+    yield polyline(zigzag(start, end) if strength == "strained" else [start, end], FORMS[strength])
     if strength == "broken":
-        yield _cross(((start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
+        yield cross(((start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
 
 
 def _between(data: Data, places: Sequence[Place], centre: tuple[float, float]) -> Iterable[str]:
@@ -176,21 +177,21 @@ def _between(data: Data, places: Sequence[Place], centre: tuple[float, float]) -
         if tie["to"] == data["child"] or not {tie["from"], tie["to"]} <= by_person.keys():
             continue
         one, other = by_person[tie["from"]], by_person[tie["to"]]
-        middle = _part(one, other, 0.5)
+        middle = part_way(one, other, 0.5)
         # Bent towards the centre, and a little aside, so that the answer to it is a line of its own.
         aside = ((other[1] - one[1]) * 0.2, (one[0] - other[0]) * 0.2)
         bend = (
             middle[0] + (centre[0] - middle[0]) * 0.2 + aside[0],
             middle[1] + (centre[1] - middle[1]) * 0.2 + aside[1],
         )
-        start = _towards(one, bend, CENTRE + 2 if one == centre else NODE + 2)
-        end = _towards(other, bend, NODE + 4)
+        start = towards(one, bend, CENTRE + 2 if one == centre else NODE + 2)
+        end = towards(other, bend, NODE + 4)
         form = FORMS[tie["strength"]].replace('"5"', '"3"').replace('"2"', '"1.2"')
-        curve = [_curve(start, bend, end, step / 24) for step in range(25)]
-        yield _line(_waves(curve) if tie["strength"] == "strained" else curve, form)
+        curve = [curve_at(start, bend, end, step / 24) for step in range(25)]
+        yield polyline(waves(curve) if tie["strength"] == "strained" else curve, form)
         if tie["strength"] == "broken":
-            yield _cross(_curve(start, bend, end, 0.5))
-        yield _arrow(_curve(start, bend, end, 0.9), end)
+            yield cross(curve_at(start, bend, end, 0.5))
+        yield arrow(curve_at(start, bend, end, 0.9), end)
 
 
 def _child(data: Data, centre: tuple[float, float]) -> Iterable[str]:
@@ -234,12 +235,12 @@ def _legend(which: int, words: Mapping[str, str], top: float, width: float) -> I
     for number, (strength, said) in enumerate(STRENGTHS.items()):
         x, y = EDGE + number * step, top + 28
         ends = [(x, y), (x + 40, y)]
-        yield _line(_zigzag(*ends) if strength == "strained" else ends, FORMS[strength])
+        yield polyline(zigzag(*ends) if strength == "strained" else ends, FORMS[strength])
         if strength == "broken":
-            yield _cross((x + 20, y))
+            yield cross((x + 20, y))
         yield _words(x + 48, y + 5, said[which])
     x = EDGE + len(STRENGTHS) * step
-    yield _line([(x, top + 28), (x + 40, top + 28)], SILENT)
+    yield polyline([(x, top + 28), (x + 40, top + 28)], SILENT)
     yield _words(x + 48, top + 33, words["silent"])
     signs = [(setting, SETTINGS[setting][which], "black") for setting in ("home", "school", "care")]
     signs.append(("home", words["later"], "white"))
@@ -248,68 +249,13 @@ def _legend(which: int, words: Mapping[str, str], top: float, width: float) -> I
         yield _sign(setting, x, y, fill)
         yield _words(x + 28, y + 5, word)
     x, y = EDGE + len(signs) * step, top + 62
-    yield _line([(x, y), (x + 36, y)], 'stroke-width="1.2"')
-    yield _arrow((x + 20, y), (x + 40, y))
+    yield polyline([(x, y), (x + 36, y)], 'stroke-width="1.2"')
+    yield arrow((x + 20, y), (x + 40, y))
     yield _words(x + 48, y + 5, words["between"])
 
 
 def _words(x: float, y: float, text: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
-
-
-# Geometry -------------------------------------------------------------------------------------------------------------
-
-Point = tuple[float, float]
-
-
-def _towards(one: Point, other: Point, by: float) -> Point:
-    """Returns the point `by` away from `one` on the way to `other`."""
-    far = hypot(other[0] - one[0], other[1] - one[1]) or 1.0
-    return one[0] + (other[0] - one[0]) * by / far, one[1] + (other[1] - one[1]) * by / far
-
-
-def _zigzag(start: Point, end: Point) -> list[Point]:
-    steps = max(4, int(hypot(end[0] - start[0], end[1] - start[1]) / 7))
-    return _waves([_part(start, end, step / steps) for step in range(steps + 1)])
-
-
-def _waves(line: Sequence[Point]) -> list[Point]:
-    """Returns the line with every other point 4 to one side, the next 4 to the other."""
-    found = [line[0]]
-    for number in range(1, len(line) - 1):
-        (ax, ay), (bx, by) = line[number - 1], line[number + 1]
-        far = hypot(bx - ax, by - ay) or 1.0
-        off = 4.0 if number % 2 else -4.0
-        found.append((line[number][0] - (by - ay) / far * off, line[number][1] + (bx - ax) / far * off))
-    return [*found, line[-1]]
-
-
-def _part(one: Point, other: Point, part: float) -> Point:
-    return one[0] + (other[0] - one[0]) * part, one[1] + (other[1] - one[1]) * part
-
-
-def _curve(start: Point, bend: Point, end: Point, part: float) -> Point:
-    """Returns a point of the quadratic Bezier curve."""
-    return _part(_part(start, bend, part), _part(bend, end, part), part)
-
-
-def _line(points: Sequence[Point], form: str) -> str:
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    stroke = "" if "stroke=" in form else ' stroke="black"'
-    return f'<polyline points="{path}" fill="none"{stroke} {form}/>'
-
-
-def _cross(at: Point) -> str:
-    x, y = at
-    path = f"M{x - 6:.1f} {y - 6:.1f}L{x + 6:.1f} {y + 6:.1f}M{x - 6:.1f} {y + 6:.1f}L{x + 6:.1f} {y - 6:.1f}"
-    return f'<path d="{path}" stroke="black" stroke-width="2.5" fill="none"/>'
-
-
-def _arrow(before: Point, tip: Point) -> str:
-    back = _towards(tip, before, 9)
-    dx, dy = (tip[1] - back[1]) * 0.45, (back[0] - tip[0]) * 0.45
-    points = (tip, (back[0] + dx, back[1] + dy), (back[0] - dx, back[1] - dy))
-    return f'<polygon points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}" fill="black"/>'
 
 
 def escape(text: str) -> str:

@@ -100,6 +100,10 @@ def show(
     if as_json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
         return
+    Console().print(_circle(found, ids=ids))
+
+
+def _circle(found: dict[str, Any], *, ids: bool) -> Table:
     authority = {one["holder"]: ", ".join(one["scope"]) for one in found["authorities"] if one["status"] == "active"}
     table = Table(title=f"Round {_name(found)}")
     held: dict[str, list[str]] = {}
@@ -123,7 +127,7 @@ def show(
                 else ()
             ),
         )
-    Console().print(table)
+    return table
 
 
 @app.command()

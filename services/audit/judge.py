@@ -1,6 +1,6 @@
 """Judges a line against the log: was it allowed at the position it names, on the basis it claims? Pure.
 
-The first of two layers: lines against the grants that network published (`ceilings.py` weighs those against facts).
+The first of two layers: lines against the grants that network published (`weighing.py` weighs those against facts).
 A line is judged by the set that stood at its network position, by the database's clock, and by what withdrawals had
 taken away everywhere by then. What is refused, queued or only tells how a thing went releases nothing: no judgment.
 """

@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pydantic_core
 
-from services.audit.ceilings import weigh
 from services.audit.facts import Facts
 from services.audit.judge import judge
 from services.audit.judged import Evidence, Finding, Published, Said, Withdrawal
+from services.audit.weighing import weigh
 from shared.db import LOST, Connection, Database
 from shared.events.base import Event
 from shared.events.network import Decision, EmergencyReviewed, EmergencyStarted, WithdrawalEffective

@@ -89,22 +89,8 @@ M = TypeVar("M", bound=MoveGoal)
 def decide_propose(asked: Asked[ProposeGoal], seen: Snapshot) -> Change:
     """Writes version 1 of a goal; its responsible members must be in the network round the child or school."""
     permit = seen.require(asked, Action.PROPOSE, Category.GOALS)
-    body = asked.body
-    if seen.state["strangers"]:
-        raise Problem(
-            ProblemType.INVALID,
-            "responsible names members who are not in this network: name others or add them to the network first",
-            field="responsible",
-            members=seen.state["strangers"],
-        )
-    if body.target_on < today(seen.now):
-        raise Problem(
-            ProblemType.INVALID, "target_on is past: give the day the goal should be reached by", field="target_on"
-        )
-    start = body.starts_from
-    if start is not None and not seen.state["template"]:
-        detail = "there is no such version of a template here: see which there are, or leave starts_from out"
-        raise Problem(ProblemType.INVALID, detail, field="starts_from")
+    _check(asked.body, seen)
+    body, start = asked.body, asked.body.starts_from
     goal = asked.ids.time_ordered(seen.now)
     values = body.model_dump(exclude={"purpose", "starts_from"}) | {
         "template": start.template if start else None,
@@ -130,6 +116,23 @@ def decide_propose(asked: Asked[ProposeGoal], seen: Snapshot) -> Change:
         rows=(Row("goal", goal, 0, values),),
         reply={"goal": str(goal), "version": 1, "status": Status.PROPOSED.value},
     )
+
+
+def _check(body: ProposeGoal, seen: Snapshot) -> None:
+    if seen.state["strangers"]:
+        raise Problem(
+            ProblemType.INVALID,
+            "responsible names members who are not in this network: name others or add them to the network first",
+            field="responsible",
+            members=seen.state["strangers"],
+        )
+    if body.target_on < today(seen.now):
+        raise Problem(
+            ProblemType.INVALID, "target_on is past: give the day the goal should be reached by", field="target_on"
+        )
+    if body.starts_from is not None and not seen.state["template"]:
+        detail = "there is no such version of a template here: see which there are, or leave starts_from out"
+        raise Problem(ProblemType.INVALID, detail, field="starts_from")
 
 
 def move(step: Step) -> Callable[[Asked[M], Snapshot], Change]:

@@ -72,32 +72,7 @@ def decide_break_glass(asked: Asked[BreakGlass], seen: Snapshot) -> Change:
     standing, permits = _stand(asked, seen)
     body, draft = asked.body, Draft(seen, permits[0].act, permits)
     child, school = children_of(seen.state)[body.child], school_of(seen.state)
-    lasts = timedelta(minutes=body.minutes) if body.minutes else LASTS
-    if lasts > LASTS:
-        minutes = int(LASTS.total_seconds() // 60)
-        raise invalid("emergency access does not last that long here: ask for at most allowed minutes", allowed=minutes)
-    for one in child.emergencies:
-        if one.member == asked.actor.id and one.ends_at > seen.now:
-            raise conflict(
-                "you have emergency access to this child already: use it, or end it first",
-                emergency=str(one.id),
-                version=one.version,
-                until=as_moment(one.ends_at),
-            )
-    emergency = Emergency(
-        id=asked.ids.time_ordered(seen.now),
-        version=1,
-        member=asked.actor.id,
-        role=standing.role,
-        organisation=standing.organisation,
-        standing=standing.id,
-        starts_at=seen.now,
-        ends_at=min(seen.now + lasts, standing.span.until),
-        outcome=None,
-        reviewed_by=None,
-        reviewed_at=None,
-        operator=asked.actor.operator,
-    )
+    emergency = _begun(asked, seen, child, standing)
     values = {name: value for name, value in asdict(emergency).items() if name not in {"id", "version"}}
     draft.write("emergency", emergency.id, 0, {**values, "child": child.id, "reason": body.reason})
     fact = EmergencyStarted(
@@ -126,6 +101,36 @@ def decide_break_glass(asked: Asked[BreakGlass], seen: Snapshot) -> Change:
             "reviewers": len(_reviewers(child, school, seen, emergency.member)),
             "revision": child.revision + 1,
         }
+    )
+
+
+def _begun(asked: Asked[BreakGlass], seen: Snapshot, child: Child, standing: Membership) -> Emergency:
+    minutes = asked.body.minutes
+    lasts = timedelta(minutes=minutes) if minutes else LASTS
+    if lasts > LASTS:
+        allowed = int(LASTS.total_seconds() // 60)
+        raise invalid("emergency access does not last that long here: ask for at most allowed minutes", allowed=allowed)
+    for one in child.emergencies:
+        if one.member == asked.actor.id and one.ends_at > seen.now:
+            raise conflict(
+                "you have emergency access to this child already: use it, or end it first",
+                emergency=str(one.id),
+                version=one.version,
+                until=as_moment(one.ends_at),
+            )
+    return Emergency(
+        id=asked.ids.time_ordered(seen.now),
+        version=1,
+        member=asked.actor.id,
+        role=standing.role,
+        organisation=standing.organisation,
+        standing=standing.id,
+        starts_at=seen.now,
+        ends_at=min(seen.now + lasts, standing.span.until),
+        outcome=None,
+        reviewed_by=None,
+        reviewed_at=None,
+        operator=asked.actor.operator,
     )
 
 

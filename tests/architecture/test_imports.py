@@ -33,7 +33,7 @@ def _house(root: Path) -> Path:
             (folder / f"{name}.py").touch()
     for name in ("spans", "consent_state"):
         (root / "services" / "network" / f"{name}.py").touch()
-    for name in ("judge", "judged", "facts", "ceilings"):
+    for name in ("judge", "judged", "facts", "ceilings", "weighing"):
         (root / "services" / "audit" / f"{name}.py").touch()
     for package in ("services", "shared", "deploy"):
         (root / package).mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ def test_every_forbidden_import_is_found(tmp_path: Path) -> None:
         "services/network/model.py": "import services.network.store",
         "services/goals/model.py": "import asyncpg",
         "services/network/spans.py": "import asyncpg",
-        "services/audit/ceilings.py": "import shared.access",
+        "services/audit/weighing.py": "import shared.access",
     }
     names = [
         c["name"] for c in tomllib.loads((house / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
