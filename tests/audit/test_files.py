@@ -118,8 +118,8 @@ def test_what_was_written_and_not_signed_does_not_count(tmp_path: Path) -> None:
 
 def test_short_files_go_when_longer_ones_stand_for_them(tmp_path: Path) -> None:
     files = LogFiles(tmp_path)
-    for _ in range(130):
-        grow(files, 3)
+    for count in (240, *[3] * 50):
+        grow(files, count)
     short = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("**/*.p/*")}
     kept = {f"{kind}/001.p/{width}" for kind in (EVENTS, "tile/0", ENTRIES) for width in (131, 134)}
     assert short == kept | {"tile/1/000.p/1"}
