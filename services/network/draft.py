@@ -127,6 +127,9 @@ class Draft:
         child = replace(child, consents=tuple(self._settled(consent, child) for consent in child.consents))
         if child.wide != school.wide:
             self.write("child", child.id, child.version, {"wide": school.wide})
+        if child.wide > school.wide:
+            # The school was read before the child and has changed since: to write its row has the commit decide anew.
+            self.write("school_profile", school.id, school.version, {"wide": child.wide})
         due_on = child.next_due(self.now)
         if child.due_on != due_on:
             self.write("child", child.id, child.version, {"due_on": due_on})

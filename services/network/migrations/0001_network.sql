@@ -162,7 +162,17 @@ CREATE FUNCTION person_names(p_school text, p_persons uuid[]) RETURNS jsonb LANG
      WHERE p.school = p_school AND p.id = ANY (p_persons)
 $$;
 
+-- The school's facts of now, as of the revision and version of p_first, which were its facts before something was read:
+-- nothing that was read since is older than that revision, and no child's grants are made of a school older than the child.
+CREATE FUNCTION school_facts_since(p_school text, p_first jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN school_facts(p_school) || jsonb_build_object('revision', p_first->'revision', 'version', p_first->'version');
+END $$;
+
 -- Readers --------------------------------------------------------------------------------------------------------------
+
+-- Each statement sees what was committed before it, so the order counts. A subject's revision is read with or before all
+-- that its grants are made of: what changed since makes the commit decide anew. The school is read after the children.
 
 CREATE FUNCTION read_school(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -208,20 +218,22 @@ END $$;
 CREATE FUNCTION read_members(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_school text := p_args->>'school';
-    v_facts jsonb := school_facts(v_school);
+    v_first jsonb := school_facts(v_school);
     v_children jsonb;
+    v_resting jsonb;
 BEGIN
-    IF v_facts->>'id' = p_args->>'subject' THEN
+    IF v_first->>'id' = p_args->>'subject' THEN
         v_children := child_facts(v_school, ARRAY(SELECT c.id FROM child c WHERE c.school = v_school ORDER BY c.wide DESC, c.id LIMIT 200));
     ELSE
         v_children := child_facts(v_school, ARRAY[(p_args->>'subject')::uuid]);
     END IF;
+    v_resting := resting_facts(v_school, ARRAY[(p_args->>'subject')::uuid]);
     RETURN jsonb_build_object(
-        'subjects', CASE WHEN v_facts->>'id' = p_args->>'subject' THEN jsonb_build_array(v_facts->'id')
+        'subjects', CASE WHEN v_first->>'id' = p_args->>'subject' THEN jsonb_build_array(v_first->'id')
                          ELSE jsonb_path_query_array(v_children, '$[*].id') END,
-        'school', v_facts,
+        'school', school_facts_since(v_school, v_first),
         'children', v_children,
-        'resting', resting_facts(v_school, ARRAY[(p_args->>'subject')::uuid]),
+        'resting', v_resting,
         'person_known', EXISTS (SELECT FROM person p WHERE p.school = v_school AND p.id = (p_args->>'person')::uuid),
         'behalf_known', EXISTS (SELECT FROM person p WHERE p.school = v_school AND p.id = (p_args->>'on_behalf_of')::uuid),
         'organisation_known', EXISTS (SELECT FROM organisation o
@@ -280,6 +292,9 @@ DECLARE
     v_persons jsonb;
     v_ids uuid[];
     v_ends uuid[] := ARRAY(SELECT x::uuid FROM jsonb_array_elements_text(p_args->'ends') x);
+    v_first jsonb := school_facts(v_school);
+    v_children jsonb;
+    v_resting jsonb;
 BEGIN
     SELECT array_agg(DISTINCT x #>> '{}') INTO v_named FROM (
         SELECT jsonb_path_query(p_args, '$.persons[*].sourced_id') UNION
@@ -291,7 +306,17 @@ BEGIN
                           WHERE c.school = v_school AND c.id = p.id))), '[]')
       INTO v_persons FROM person p WHERE p.school = v_school AND p.sourced_id = ANY (v_named);
     v_ids := ARRAY(SELECT (jsonb_path_query(v_persons, '$[*].id') #>> '{}')::uuid);
-    RETURN read_school(p_args) || jsonb_build_object(
+    v_children := child_facts(v_school, ARRAY(
+        SELECT unnest(v_ids) UNION
+        SELECT m.subject FROM membership m WHERE m.school = v_school AND m.id = ANY (v_ends) UNION
+        SELECT u.child FROM authority u WHERE u.school = v_school AND u.id = ANY (v_ends)));
+    v_resting := resting_facts(v_school, ARRAY(SELECT (x #>> '{}')::uuid FROM jsonb_path_query(v_children, '$[*].id') x
+                                                UNION SELECT (v_first->>'id')::uuid));
+    RETURN jsonb_build_object(
+        'subjects', CASE WHEN v_first IS NULL THEN '[]' ELSE jsonb_build_array(v_first->'id') END,
+        'school', school_facts_since(v_school, v_first),
+        'children', v_children,
+        'resting', v_resting,
         'persons', v_persons,
         'organisations', (SELECT coalesce(jsonb_agg(to_jsonb(o) - 'school'), '[]') FROM organisation o
                            WHERE o.school = v_school AND o.sourced_id IN (
@@ -302,11 +327,7 @@ BEGIN
                 SELECT DISTINCT ON (m.subject, m.person, m.role) m.subject, m.person, m.role, m.ended_by_hand FROM membership m
                  WHERE m.school = v_school AND m.person = ANY (v_ids) AND m.ends_at IS NOT NULL
                    AND (m.subject = ANY (v_ids) OR m.subject = (SELECT s.id FROM school_profile s WHERE s.school = v_school))
-                 ORDER BY m.subject, m.person, m.role, m.ends_at DESC, m.id DESC) l WHERE l.ended_by_hand),
-        'children', child_facts(v_school, ARRAY(
-            SELECT unnest(v_ids) UNION
-            SELECT m.subject FROM membership m WHERE m.school = v_school AND m.id = ANY (v_ends) UNION
-            SELECT u.child FROM authority u WHERE u.school = v_school AND u.id = ANY (v_ends))));
+                 ORDER BY m.subject, m.person, m.role, m.ends_at DESC, m.id DESC) l WHERE l.ended_by_hand));
 END $$;
 
 -- The memberships that stand and the roster's records of authority, a page by id, by the ids of the administration.
@@ -346,7 +367,8 @@ CREATE FUNCTION list_waiting(p_school text, p_page int) RETURNS uuid[] LANGUAGE 
 $$;
 
 CREATE FUNCTION read_waiting(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_children jsonb := child_facts(p_args->>'school', list_waiting(p_args->>'school', (p_args->>'page')::int));
 BEGIN
-    RETURN read_school(p_args) || jsonb_build_object('children', child_facts(
-        p_args->>'school', list_waiting(p_args->>'school', (p_args->>'page')::int)));
+    RETURN read_school(p_args) || jsonb_build_object('children', v_children);
 END $$;

@@ -170,10 +170,9 @@ END $$;
 CREATE FUNCTION read_dialogue_facts(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_state jsonb := read_dialogue(p_args);
+    v_children jsonb := child_facts(p_args->>'school', ARRAY[(v_state->'subjects'->>0)::uuid]);
 BEGIN
-    RETURN v_state || jsonb_build_object(
-        'school', school_facts(p_args->>'school'),
-        'children', child_facts(p_args->>'school', ARRAY[(v_state->'subjects'->>0)::uuid]));
+    RETURN v_state || jsonb_build_object('school', school_facts(p_args->>'school'), 'children', v_children);
 END $$;
 
 -- Whether p_person must learn nothing of a dialogue: a guardian, of what another guardian speaks or is addressed in.

@@ -94,21 +94,27 @@ CREATE FUNCTION policies_of(p_school text) RETURNS jsonb LANGUAGE sql VOLATILE A
       FROM policy_version p WHERE p.school = p_school
 $$;
 
--- What a child's grants follow from gains disputes, emergencies (no texts) and what was told.
+-- What a child's grants follow from gains disputes, emergencies (no texts) and what was told: read in a statement of its
+-- own, after the revision.
 -- squawk-ignore renaming-object
 ALTER FUNCTION child_facts(text, uuid[]) RENAME TO child_circle_facts;
-CREATE FUNCTION child_facts(p_school text, p_children uuid[]) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
-    SELECT coalesce(jsonb_agg(f || jsonb_build_object(
-        'attend_at', c.attend_at,
-        'disputes', coalesce((SELECT jsonb_agg(to_jsonb(d) - ARRAY['school', 'child', 'note'] ORDER BY d.id) FROM dispute d
-                               WHERE d.school = p_school AND d.child = c.id), '[]'),
-        'emergencies', coalesce((SELECT jsonb_agg(to_jsonb(e) - ARRAY['school', 'child', 'reason', 'review_reason'] ORDER BY e.id)
-                                   FROM emergency e WHERE e.school = p_school AND e.child = c.id), '[]'),
-        'reminders', coalesce((SELECT jsonb_agg(r.id) FROM reminder r WHERE r.school = p_school AND r.child = c.id), '[]')
-        ) ORDER BY c.id), '[]')
-      FROM jsonb_array_elements(child_circle_facts(p_school, p_children)) f
-      JOIN child c ON c.school = p_school AND c.id = (f->>'id')::uuid
-$$;
+CREATE FUNCTION child_facts(p_school text, p_children uuid[]) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_circles jsonb := child_circle_facts(p_school, p_children);
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(f || jsonb_build_object(
+            'attend_at', c.attend_at,
+            'disputes', coalesce((SELECT jsonb_agg(to_jsonb(d) - ARRAY['school', 'child', 'note'] ORDER BY d.id) FROM dispute d
+                                   WHERE d.school = p_school AND d.child = c.id), '[]'),
+            'emergencies', coalesce((
+                SELECT jsonb_agg(to_jsonb(e) - ARRAY['school', 'child', 'reason', 'review_reason'] ORDER BY e.id)
+                  FROM emergency e WHERE e.school = p_school AND e.child = c.id), '[]'),
+            'reminders', coalesce((SELECT jsonb_agg(r.id) FROM reminder r WHERE r.school = p_school AND r.child = c.id), '[]')
+            ) ORDER BY c.id), '[]')
+          FROM jsonb_array_elements(v_circles) f
+          JOIN child c ON c.school = p_school AND c.id = (f->>'id')::uuid);
+END $$;
 
 -- The children with emergency access that lasts and ends when a membership of these subjects does: because it rests on
 -- one, or because it is about one of these, who may leave.
@@ -167,25 +173,39 @@ BEGIN
          WHERE d.school = p_args->>'school' AND d.child = (p_args->>'child')::uuid));
 END $$;
 
--- A child, and the memberships with which the asking person takes part in this school's networks now, with the children
--- round whom they are: emergency access rests on one of them, and what ends it at that moment must meet the access.
-CREATE FUNCTION read_emergency(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+-- The memberships with which `actor` takes part in this school's networks now, those round `child` first.
+CREATE FUNCTION own_standings(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    v_state jsonb := read_child(p_args);
     v_now timestamptz := (SELECT clock_timestamp() + shift FROM time_shift);
-    v_standings jsonb := (
+BEGIN
+    RETURN (
         SELECT coalesce(jsonb_agg(m), '[]') FROM (
             SELECT to_jsonb(m) - 'school' AS m FROM membership m
              WHERE m.school = p_args->>'school' AND m.person = (p_args->>'actor')::uuid
                AND m.starts_at <= v_now AND (m.ends_at IS NULL OR m.ends_at > v_now) AND m.suspended_at IS NULL
              ORDER BY m.subject <> (p_args->>'child')::uuid, m.ends_at DESC NULLS FIRST, m.id LIMIT 50) x);
+END $$;
+
+-- A child, and the memberships with which the asking person takes part in this school's networks now, with the children
+-- round whom they are: emergency access rests on one of them, and what ends it at that moment must meet the access.
+CREATE FUNCTION read_emergency(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_school text := p_args->>'school';
+    v_first jsonb := school_facts(v_school);
+    v_state jsonb := read_child(p_args);
+    v_beside jsonb := child_facts(v_school, ARRAY(
+        SELECT x FROM jsonb_array_elements_text(jsonb_path_query_array(own_standings(p_args), '$[*].subject')) x
+         WHERE x <> p_args->>'child')::uuid[]);
+    v_standings jsonb := (  -- as they are after every revision, round whom one was read
+        SELECT coalesce(jsonb_agg(s), '[]') FROM jsonb_array_elements(own_standings(p_args)) s
+         WHERE s->>'subject' IN (p_args->>'child', v_first->>'id')
+            OR s->>'subject' IN (SELECT b->>'id' FROM jsonb_array_elements(v_beside) b));
 BEGIN
-    RETURN v_state || jsonb_build_object('standings', v_standings, 'beside', child_facts(p_args->>'school', ARRAY(
-            SELECT DISTINCT (x->>'subject')::uuid FROM jsonb_array_elements(v_standings) x
-             WHERE x->>'subject' <> p_args->>'child')), 'subjects', (
-        SELECT coalesce(jsonb_agg(DISTINCT s), '[]') FROM (
-            SELECT jsonb_array_elements_text(v_state->'subjects') UNION
-            SELECT x->>'subject' FROM jsonb_array_elements(v_standings) x) n (s)));
+    RETURN v_state || jsonb_build_object('school', school_facts_since(v_school, v_first), 'standings', v_standings, 'beside', v_beside,
+        'subjects', (
+            SELECT coalesce(jsonb_agg(DISTINCT s), '[]') FROM (
+                SELECT jsonb_array_elements_text(v_state->'subjects') UNION
+                SELECT x->>'subject' FROM jsonb_array_elements(v_standings) x) n (s)));
 END $$;
 
 -- A child, with why each emergency access was taken and what was found of it.

@@ -150,14 +150,16 @@ END $$;
 
 -- A person whose contact data becomes confidential or not, with the children round whom it is, or was a guardian.
 CREATE FUNCTION read_own_contact(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_children jsonb := child_facts(p_args->>'school', ARRAY(
+        SELECT DISTINCT m.subject FROM membership m
+         WHERE m.school = p_args->>'school' AND m.person = (p_args->>'person')::uuid
+           AND (m.role = 'guardian' OR m.ends_at IS NULL OR m.ends_at > clock_timestamp()) ORDER BY 1 LIMIT 200));
 BEGIN
     RETURN read_school(p_args) || jsonb_build_object(
         'person', (SELECT jsonb_build_object('id', p.id, 'version', p.version, 'confidential', coalesce(p.confidential, false))
                      FROM person p WHERE p.school = p_args->>'school' AND p.id = (p_args->>'person')::uuid),
-        'children', child_facts(p_args->>'school', ARRAY(
-            SELECT DISTINCT m.subject FROM membership m
-             WHERE m.school = p_args->>'school' AND m.person = (p_args->>'person')::uuid
-               AND (m.role = 'guardian' OR m.ends_at IS NULL OR m.ends_at > clock_timestamp()) ORDER BY 1 LIMIT 200)));
+        'children', v_children);
 END $$;
 
 -- A child for a question of consent: is the recipient known, and which versions of the notice were published?

@@ -76,11 +76,15 @@ INSERT INTO erasable VALUES
 -- A child that is being erased is no child of network's any more: no reader finds it, nothing is published about it.
 -- squawk-ignore renaming-object
 ALTER FUNCTION child_facts(text, uuid[]) RENAME TO child_whole_facts;
-CREATE FUNCTION child_facts(p_school text, p_children uuid[]) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
-    SELECT child_whole_facts(p_school, ARRAY(
-        SELECT c FROM unnest(p_children) c
-         WHERE NOT EXISTS (SELECT FROM erased e WHERE e.school = p_school AND e.id = c)))
-$$;
+-- Which those are is read last: who is erased meanwhile is not brought back with the new revision and the old facts.
+CREATE FUNCTION child_facts(p_school text, p_children uuid[]) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_facts jsonb := child_whole_facts(p_school, p_children);
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(f ORDER BY n), '[]') FROM jsonb_array_elements(v_facts) WITH ORDINALITY AS x (f, n)
+         WHERE NOT EXISTS (SELECT FROM erased e WHERE e.school = p_school AND e.id = (f->>'id')::uuid));
+END $$;
 
 CREATE OR REPLACE FUNCTION list_waiting(p_school text, p_page int) RETURNS uuid[] LANGUAGE sql VOLATILE AS $$
     SELECT ARRAY(SELECT c.id FROM child c
@@ -141,16 +145,14 @@ BEGIN
          WHERE NOT EXISTS (SELECT FROM erased e WHERE e.school = p_args->>'school' AND e.id = (p->>'id')::uuid)));
 END $$;
 
--- A roster that names such a child while its rows go is told so. It ends emergency access with what that rests on.
+-- A roster that names such a child while its rows go is told so.
 -- squawk-ignore renaming-object
 ALTER FUNCTION read_roster(jsonb) RENAME TO read_whole_roster;
 CREATE FUNCTION read_roster(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_found jsonb := read_whole_roster(p_args);
-    v_subjects uuid[] := ARRAY(SELECT (x #>> '{}')::uuid FROM jsonb_path_query(v_found, '$.children[*].id') x
-                                UNION SELECT (v_found->'school'->>'id')::uuid);
 BEGIN
-    RETURN v_found || jsonb_build_object('resting', resting_facts(p_args->>'school', v_subjects), 'persons', (
+    RETURN v_found || jsonb_build_object('persons', (
         SELECT coalesce(jsonb_agg(p || jsonb_build_object('erasing', EXISTS (
                    SELECT FROM erased e WHERE e.school = p_args->>'school' AND e.id = (p->>'id')::uuid)) ORDER BY n), '[]')
           FROM jsonb_array_elements(v_found->'persons') WITH ORDINALITY AS x (p, n)));
