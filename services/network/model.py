@@ -271,7 +271,7 @@ class Child:
 class School:
     """The facts of the school itself. `wide` counts changes of what reaches every child: certain roles, the policy.
 
-    `in_review`: an emergency waits for its review.
+    `in_review`: an emergency waits for its review. `rules`: the version of the rules that the grants follow.
     """
 
     id: UUID
@@ -281,6 +281,7 @@ class School:
     memberships: tuple[Membership, ...] = ()
     in_review: bool = False
     policies: tuple[PolicyVersion, ...] = ()
+    rules: int = 0
 
 
 _CHILDREN = TypeAdapter(tuple[Child, ...])

@@ -10,6 +10,7 @@ from services.network.model import Child, School
 from shared.events.words import Action, Basis, Category, Purpose, Role
 
 POLICY_VERSION = 3
+"""Goes up with every change of what follows below, also one that takes another back: it has all grants made anew."""
 
 SCHOOL_TEAM = frozenset(
     {Role.TEACHER, Role.COORDINATOR, Role.SOCIAL_WORKER, Role.PSYCHOLOGIST, Role.SUPPORT_COMMITTEE, Role.SCHOOL_LEADER}

@@ -14,6 +14,7 @@ from services.network.draft import as_moment
 from services.network.due_soon import reminder
 from services.network.model import AnswerKind
 from services.network.restored_rows import (
+    ANEW,
     ANSWER,
     AUTHORITY,
     CHANGED,
@@ -169,7 +170,7 @@ NOTHING: Mapping[type[Fact], str] = {
     network.SchoolOpened: "its name is lost: it is opened again",
     network.PersonAdded: "the name is lost: the next roster, or a hand, adds the person again",
     network.OrganisationAdded: "its name is lost: it is added again",
-    network.MemberAdded: "gives access, to who may be lost too: the next roster, or a hand, adds the member again",
+    network.MemberAdded: "gives access, to who may be lost too: it ends until a roster or a hand adds the member again",
     network.InvitationMade: "its secret is lost, so nobody can take it: another is made",
     network.PlacementEnded: "each end is told by itself",
     network.TieStated: "how close is lost: it is stated again",
@@ -184,7 +185,9 @@ NOTHING: Mapping[type[Fact], str] = {
 
 
 async def take_back(conn: Connection, tail: Sequence[Event]) -> None:
-    """Does again what the tail told, in order, and keeps the grants and revisions that it published."""
+    """Does again what the tail told, in order, and keeps the grants and revisions that it published until all grants of
+    the school are made anew from what stands then.
+    """
     await project_access(conn, tail)
     for event in tail:
         await take_back_dialogue(conn, event)
@@ -196,3 +199,5 @@ async def take_back(conn: Connection, tail: Sequence[Event]) -> None:
         if event.is_a(network.PersonChanged) and "confidential" in event.fact(network.PersonChanged).fields:
             # The event does not say which way; the careful one can be undone by whom it is about.
             await conn.execute(CONFIDENTIAL, event.school, event.fact(network.PersonChanged).person)
+    for school in {event.school for event in tail}:
+        await conn.execute(ANEW, school)

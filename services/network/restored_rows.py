@@ -63,6 +63,9 @@ WITH set AS (
     VALUES ($1, $2, 1, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING school)
 UPDATE school_profile s SET version = s.version + 1, wide = s.wide + 1 FROM set WHERE s.school = set.school
 """
+# Grants that the tail gave rest on what may be lost, and what it took away must reach every child: all are made anew,
+# from what stands here, and with them when each child is next to be attended to.
+ANEW = "UPDATE school_profile SET version = version + 1, rules = 0 WHERE school = $1"
 DISPUTE = f"""
 INSERT INTO dispute (school, id, version, child, decision, between, starts_at)
 SELECT $1, $2, 1, $3::uuid, $4::text, $5::uuid[], $6::timestamptz WHERE {_CHILD} ON CONFLICT DO NOTHING

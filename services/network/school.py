@@ -11,6 +11,7 @@ from pydantic import Field
 from services.network.draft import Draft
 from services.network.members import Managing, NewPerson, SourcedId, add_membership, add_person, conflict, without_grant
 from services.network.model import Membership, School, children_of, school_of
+from services.network.policy import POLICY_VERSION
 from shared.events.network import OrganisationAdded, SchoolOpened
 from shared.events.words import Action, Category, Role, school_subject
 from shared.text import Line
@@ -50,7 +51,13 @@ def decide_open_school(asked: Asked[OpenSchool], seen: Snapshot) -> Change:
         "school_profile",
         subject,
         0,
-        {"name": body.name, "sourced_id": body.sourced_id, "wide": 1, "opened_at": seen.now},
+        {
+            "name": body.name,
+            "sourced_id": body.sourced_id,
+            "wide": 1,
+            "rules": POLICY_VERSION,
+            "opened_at": seen.now,
+        },
     )
     draft.tell(SchoolOpened(subject_id=subject), subject, subject)
     reply: dict[str, Any] = {"subject": str(subject)}
@@ -85,11 +92,14 @@ def decide_regrant(asked: Asked[Regrant], seen: Snapshot) -> Change:
     act = without_grant(asked, Action.MANAGE, Category.NETWORK, service="network")
     draft, school = Draft(seen, act), school_of(seen.state)
     children, started = children_of(seen.state).values(), seen.state["started"]
-    if not children and not started:
+    anew = school.rules < POLICY_VERSION
+    if not children and not started and not anew:
         raise conflict("no child waits for new grants: nothing is to be done", code="none_waiting")
-    if started:  # what a stricter policy takes away ends by itself at its start: it is in force when all are published
-        school = replace(school, wide=school.wide + 1)
-        draft.write("school_profile", school.id, school.version, {"wide": school.wide})
+    if started or anew:  # what a stricter policy takes away ends by itself at its start, when all are published
+        school = replace(school, wide=school.wide + 1, rules=max(school.rules, POLICY_VERSION))
+        draft.write("school_profile", school.id, school.version, {"wide": school.wide, "rules": school.rules})
+    if anew:
+        draft.publish_school(school)
     for policy in started:
         draft.withdraws(asked.ids.time_ordered(seen.now), school.id, UUID(policy))
     for child in children:

@@ -7,9 +7,13 @@ from uuid import UUID
 
 import asyncpg
 
+from services.network.policy import POLICY_VERSION
 from shared.db import Connection
 
-WAITING = "SELECT cardinality(list_waiting($1, 1)) > 0 OR cardinality(list_started($1)) > 0"
+WAITING = """
+SELECT s.rules < $2 OR s.rules = $2 AND (cardinality(list_waiting($1, 1)) > 0 OR cardinality(list_started($1)) > 0)
+  FROM school_profile s WHERE s.school = $1
+"""
 PENDING = "SELECT school, id FROM list_pending()"
 LAST_CHANGE = """
 SELECT seq FROM journal WHERE school = $1 AND type = 'nl.samenkracht.network.access.changed.v1'
@@ -24,8 +28,11 @@ WITHDRAWAL = "SELECT how, effective_at FROM withdrawal WHERE school = $1 AND id 
 
 
 async def is_waiting(conn: Connection, school: str) -> bool:
-    """Tells whether a child waits for new grants, or a policy whose day has come to be told."""
-    return bool(await conn.fetchval(WAITING, school))
+    """Tells whether a child waits for new grants, a policy whose day has come to be told, or all for this code's rules.
+
+    What waits for newer rules than this code has is left to who has them.
+    """
+    return bool(await conn.fetchval(WAITING, school, POLICY_VERSION))
 
 
 async def last_change(conn: Connection, school: str) -> int:

@@ -8,10 +8,12 @@ CREATE TABLE school_profile (
     name text NOT NULL CONSTRAINT school_profile_name CHECK (length(name) BETWEEN 1 AND 200),
     sourced_id text,
     wide int NOT NULL,
+    rules int NOT NULL DEFAULT 0,
     opened_at timestamptz NOT NULL,
     CONSTRAINT school_profile_pk PRIMARY KEY (school, id)
 );
 COMMENT ON COLUMN school_profile.wide IS 'Goes up when those whose role reaches every child of the school change; a child whose own number is lower waits for new grants';
+COMMENT ON COLUMN school_profile.rules IS 'The version of the rules that the grants follow: while it is lower than the code''s, all are to be published anew';
 
 CREATE TABLE organisation (
     school text NOT NULL,
@@ -133,7 +135,7 @@ SELECT tenant_table('consent');
 -- The school's own facts: its version of who reaches every child, and its memberships that are not long over.
 CREATE FUNCTION school_facts(p_school text) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
     SELECT jsonb_build_object(
-        'id', s.id, 'version', s.version, 'wide', s.wide,
+        'id', s.id, 'version', s.version, 'wide', s.wide, 'rules', s.rules,
         'revision', coalesce((SELECT a.version FROM access a WHERE a.school = p_school AND a.id = s.id), 0),
         'memberships', coalesce((SELECT jsonb_agg(to_jsonb(m) - 'school' ORDER BY m.id) FROM membership m
                                   WHERE m.school = p_school AND m.subject = s.id
