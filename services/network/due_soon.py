@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
-import asyncpg
-
+from services.network.rounds import each_school
 from services.network.terms import ends_at, terms_in
 from shared import journal
-from shared.db import LOST
 from shared.erasure import act_of_service
 from shared.events.base import NewEvent
 from shared.events.erasure import RetentionClass, RetentionDueSoon
 from shared.service import Site
-
-log = logging.getLogger(__name__)
 
 EVERY_S = 30.0
 A_PAGE = 200
@@ -36,13 +31,13 @@ ON CONFLICT DO NOTHING RETURNING id
 async def run(at: Site) -> None:
     """Tells, school by school, until cancelled."""
     while True:
-        try:
-            for school in await at.db.schools():
-                if at.guard.stopped(school) is None:
-                    await tell_due_soon(at, school)
-        except (asyncpg.PostgresError, *LOST) as error:
-            log.warning("terms wait", extra={"code": "terms_late", "kind": type(error).__name__})
+        await each_school(at, _turn, "terms_late")
         await asyncio.sleep(EVERY_S)
+
+
+async def _turn(at: Site, school: str) -> None:
+    if at.guard.stopped(school) is None:
+        await tell_due_soon(at, school)
 
 
 async def tell_due_soon(at: Site, school: str) -> int:

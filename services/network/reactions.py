@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-import asyncpg
-
 from services.network.commands import REGRANT
+from services.network.rounds import each_school
 from services.network.school import Regrant
 from services.network.store import is_waiting
 from shared.actor import Actor, service_id
-from shared.db import LOST
 from shared.errors import Problem, ProblemType
 from shared.events.words import ActorKind
 from shared.projection import Lane
@@ -27,11 +25,7 @@ EVERY_S = 0.5
 async def catch_up(at: Site) -> None:
     """Publishes, page by page, the grants of children that wait: for a birthday, or for who reaches every child."""
     while True:
-        try:
-            for school in await at.db.schools():
-                await catch_up_school(at, school)
-        except (asyncpg.PostgresError, *LOST) as error:
-            log.warning("grants wait", extra={"code": "regrant_waits", "kind": type(error).__name__})
+        await each_school(at, catch_up_school, "regrant_waits")
         await asyncio.sleep(EVERY_S)
 
 

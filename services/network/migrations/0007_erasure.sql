@@ -104,12 +104,11 @@ CREATE OR REPLACE FUNCTION waits_for_children(p_school text, p_withdrawal uuid) 
            AND NOT EXISTS (SELECT FROM erased e WHERE e.school = p_school AND e.id = c.id))
 $$;
 
--- squawk-ignore renaming-object
-ALTER FUNCTION list_reviews(text, int) RENAME TO list_all_reviews;
-CREATE FUNCTION list_reviews(p_school text, p_page int) RETURNS uuid[] LANGUAGE sql VOLATILE AS $$
-    SELECT ARRAY(SELECT d.id FROM dialogue d
-                  WHERE d.school = p_school AND d.id = ANY (list_all_reviews(p_school, p_page))
-                    AND NOT EXISTS (SELECT FROM erased e WHERE e.school = p_school AND e.id = d.subject))
+CREATE OR REPLACE FUNCTION list_reviews(p_school text, p_page int) RETURNS uuid[] LANGUAGE sql VOLATILE AS $$
+    SELECT ARRAY(SELECT c.dialogue FROM commitment c
+                  WHERE c.school = p_school AND c.next_on <= (SELECT domain_today())
+                    AND NOT EXISTS (SELECT FROM erased e WHERE e.school = p_school AND e.id = c.subject)
+                  ORDER BY c.next_on, c.id LIMIT p_page)
 $$;
 
 -- Names of a child that is being erased are shown to nobody, not even to those who reach every child.
