@@ -11,12 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-
 from shared.actor import Actor, service_id
-from shared.db import LOST
 from shared.errors import Problem, ProblemType
 from shared.events.words import ActorKind
+from shared.rounds import each_school
 from shared.service import Site
 from shared.unit import Asked, Endpoint
 from shared.unit_run import Unit
@@ -45,15 +43,14 @@ class Reminders:
     async def run(self, at: Site) -> None:
         """Tells, school by school, until cancelled."""
         while True:
-            try:
-                for school in await at.db.schools():
-                    async with at.db.school(school) as conn:
-                        due = bool(await conn.fetchval(self.due, school))
-                    if due:
-                        await self.tell(at.unit, school)
-            except (asyncpg.PostgresError, *LOST) as error:
-                _wait(type(error).__name__)
+            await each_school(at, self._look, "reminders_wait")
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _look(self, at: Site, school: str) -> None:
+        async with at.db.school(school) as conn:
+            due = bool(await conn.fetchval(self.due, school))
+        if due:
+            await self.tell(at.unit, school)
 
     async def tell(self, unit: Unit, school: str) -> int:
         """Tells of one school until nothing is due; returns how many it told of."""
@@ -65,11 +62,7 @@ class Reminders:
                 told += (await unit.run(self.endpoint, asked))[self.counted]
             except Problem as problem:
                 if problem.type is ProblemType.UNAVAILABLE:
-                    _wait(problem.type.value)
+                    log.warning("what is due waits", extra={"code": "reminders_wait", "kind": problem.type.value})
                 elif problem.more.get("code") != NONE_DUE:
                     self.failed(unit, school, problem.type.value)
                 return told
-
-
-def _wait(kind: str) -> None:
-    log.warning("what is due waits", extra={"code": "reminders_wait", "kind": kind})

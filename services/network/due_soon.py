@@ -6,12 +6,12 @@ import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
-from services.network.rounds import each_school
 from services.network.terms import ends_at, terms_in
 from shared import journal
 from shared.erasure import act_of_service
 from shared.events.base import NewEvent
 from shared.events.erasure import RetentionClass, RetentionDueSoon
+from shared.rounds import each_school
 from shared.service import Site
 
 EVERY_S = 30.0

@@ -6,13 +6,13 @@ import asyncio
 import logging
 
 from services.network.commands import REGRANT
-from services.network.rounds import each_school
 from services.network.school import Regrant
 from services.network.store import is_waiting
 from shared.actor import Actor, service_id
 from shared.errors import Problem, ProblemType
 from shared.events.words import ActorKind
 from shared.projection import Lane
+from shared.rounds import each_school
 from shared.service import Site
 from shared.unit import Asked
 

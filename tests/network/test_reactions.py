@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.network import due_soon, reactions
+from services.network import due_soon, reactions, reviews
 
 
 @dataclass
@@ -57,7 +57,7 @@ class OneBroken:
         raise asyncpg.UndefinedTableError
 
 
-@pytest.mark.parametrize("work", [reactions.catch_up, due_soon.run])
+@pytest.mark.parametrize("work", [reactions.catch_up, due_soon.run, reviews.REVIEWS.run])
 async def test_a_school_that_cannot_be_read_holds_up_no_other(work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
     db = OneBroken()
     task = asyncio.create_task(work(SimpleNamespace(db=db, guard=SimpleNamespace(stopped=lambda _: None))))
