@@ -53,7 +53,7 @@ class Source:
         try:
             with self._zip.open(name) if self._zip is not None else (self._path / name).open("rb") as file:
                 yield file
-        except (OSError, KeyError, zipfile.BadZipFile, EOFError, ValueError) as error:
+        except (OSError, KeyError, zipfile.BadZipFile, EOFError, ValueError, RuntimeError) as error:  # of a locked zip
             raise BadPack(f"{name}: {error}") from None
         except Exception as error:
             if type(error).__module__ == "zlib":
