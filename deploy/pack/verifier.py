@@ -26,11 +26,12 @@ from deploy.pack.layout import (
     range_of,
 )
 from deploy.pack.report import Report
+from deploy.pack.signatures import signers
 from deploy.pack.source import BadPack, Source
 from shared.tlog import tiles
-from shared.tlog.cosignature import cosigned
 from shared.tlog.merkle import TILE_HEIGHT, Tree, extend, leaf_hash, root
-from shared.tlog.note import BadNote, Checkpoint, split
+from shared.tlog.note import BadNote, Checkpoint
+from shared.tlog.policy import Policy
 from shared.tlog.tiles import ENTRIES, HASH_SIZE, WIDTH, Unreadable
 from shared.tlog.trust import LogKeys, Trust, log_keys_text
 
@@ -44,12 +45,14 @@ def verify(
     pinned: str | None = None,
     origin: str | None = None,
     progress: Progress | None = None,
+    claimed: Policy | None = None,
 ) -> Report:
     """Returns what is wrong with a pack. `trust` comes from elsewhere; `pinned` is a checkpoint kept from before.
 
-    `progress` is told (lines checked, of how many).
+    `progress` is told (lines checked, of how many). `claimed` is the pack's own policy, for whoever has none from
+    elsewhere: what is in the pack is compared with it, and nothing is believed for it.
     """
-    checker = _Checker(source, trust, progress or (lambda _done, _of: None))
+    checker = _Checker(source, trust, claimed, progress or (lambda _done, _of: None))
     try:
         checker.run(pinned, origin)
     except BadPack as bad:
@@ -59,8 +62,8 @@ def verify(
 
 
 class _Checker:
-    def __init__(self, source: Source, trust: Trust, progress: Progress) -> None:
-        self._source, self._trust, self._progress = source, trust, progress
+    def __init__(self, source: Source, trust: Trust, claimed: Policy | None, progress: Progress) -> None:
+        self._source, self._trust, self._claimed, self._progress = source, trust, claimed, progress
         self.report = Report()
         self._tree = Tree()
         self._made = Manifest()
@@ -116,27 +119,19 @@ class _Checker:
     def _under(self, origin: str | None) -> Checkpoint | None:
         try:
             note = self._source.read(NOTE).decode()
-            checkpoint, self.report.cosigned = self._trust.checked(note, origin)[0], dict(self._signers(note))
+            checkpoint = self._trust.checked(note, origin)[0]
+            self.report.cosigned = signers(note, self._trust, self._claimed)
         except (BadNote, UnicodeDecodeError) as bad:
             self.report.add(NOTE, str(bad))
             return None
         self.report.origin = checkpoint.origin
         return checkpoint
 
-    def _signers(self, note: str) -> dict[str, int]:
-        """Returns who cosigned; raises BadNote for a signature of nobody known, which a pack has no reason to hold."""
-        known = {key.signer for key in self._trust.policy.keys}
-        text, (_, *rest) = split(note)
-        signers = [one.signer for one in rest if not self._trust.by_log(one, text.partition("\n")[0])]
-        if not set(signers) <= known or len(set(signers)) < len(signers):
-            raise BadNote("signed by someone who is not in the policy, or twice")
-        return cosigned(note, self._trust.policy.keys)
-
     def _keys(self) -> None:
         """The keys in the pack are there to be compared; what is believed is what the caller brought."""
         if self._source.read(KEY) != log_keys_text(LogKeys(self._trust.log, self._trust.retired)):
             self.report.add(KEY, "is not the key that you gave")
-        if self._source.read(POLICY) != self._trust.policy.text.encode():
+        if self._source.read(POLICY) != (self._claimed or self._trust.policy).text.encode():
             self.report.add(POLICY, "is not the policy that you gave")
 
     def _checkpoints(self, under: Checkpoint) -> Iterator[Checkpoint]:
@@ -148,7 +143,7 @@ class _Checker:
                 if json.dumps({"note": last}).encode() != line:
                     raise BadNote("not laid out as it must be")
                 found = self._trust.of_log(last, under.origin, contained=True)
-                self._signers(last)
+                signers(last, self._trust, self._claimed)
                 if not before < found.size <= under.size:
                     raise BadNote(f"{found.size} lines do not follow {before}")
             except (BadNote, ValueError, KeyError, TypeError, AttributeError) as bad:

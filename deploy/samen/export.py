@@ -31,7 +31,7 @@ from deploy.samen.up import Dir
 from shared.events.words import Purpose
 from shared.tlog.note import Checkpoint, split
 from shared.tlog.policy import Policy
-from shared.tlog.trust import LogKeys, Trust, Untrusted, log_keys_in, log_keys_text, policy_in, read_log_keys
+from shared.tlog.trust import LogKeys, Trust, Untrusted, log_keys_in, log_keys_text, policy_in, read_policy
 
 Json = dict[str, Any]
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
@@ -157,39 +157,47 @@ def verify_pack(
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         with Source(pack) as source, _bar(console) as told:
-            trust = _trust(source, key, policy, directory, console)
+            trust, claimed = _trust(source, key, policy, directory, console)
             task = told.add_task("lines", total=None)
             kept = pinned.read_text() if pinned else None
             report = verify(
-                source, trust, pinned=kept, progress=lambda done, of: told.update(task, completed=done, total=of)
+                source,
+                trust,
+                pinned=kept,
+                progress=lambda done, of: told.update(task, completed=done, total=of),
+                claimed=claimed,
             )
     except (BadPack, Untrusted, OSError, UnicodeDecodeError) as error:
         console.print(f"[red]nothing was checked: {escape(str(error))}[/]")
         raise typer.Exit(FAILED_RC) from None
-    _tell(report, as_json=as_json)
+    _tell(report, as_json=as_json, by_policy=claimed is None)
     raise typer.Exit(FAILED_RC if report.findings else 0)
 
 
-def _trust(source: Source, key: Path | None, policy: Path | None, directory: Path | None, console: Console) -> Trust:
+def _trust(
+    source: Source, key: Path | None, policy: Path | None, directory: Path | None, console: Console
+) -> tuple[Trust, Policy | None]:
+    """Returns what to believe, and the pack's own policy where there is no other: that one shows nothing by itself."""
     keys = Home(directory).keys
     if key is not None or keys.log_public.exists():
-        if policy is not None or key is None:
-            return trust_of(directory, key, policy)
-        log = read_log_keys(key)
-        return Trust(log.current, _own(source)[1], log.retired)
-    log, own = _own(source)
+        trust = trust_of(directory, key, policy)
+        elsewhere = policy is not None or (key is None and keys.witness_policy.exists())
+        return trust, None if elsewhere else _policy(source)
     console.print(
         "[yellow]The keys are the pack's own: that shows that the pack fits together, not who made it. Give it those "
         "that you got another way (--key, --policy).[/]"
     )
-    return Trust(log.current, own, log.retired)
+    log = log_keys_in(source.read(KEY), KEY)
+    if policy is not None:
+        return Trust(log.current, read_policy(policy), log.retired), None
+    return Trust(log.current, Policy(), log.retired), _policy(source)
 
 
-def _own(source: Source) -> tuple[LogKeys, Policy]:
-    return log_keys_in(source.read(KEY), KEY), policy_in(source.read(POLICY), POLICY)
+def _policy(source: Source) -> Policy:
+    return policy_in(source.read(POLICY), POLICY)
 
 
-def _tell(report: Report, *, as_json: bool) -> None:
+def _tell(report: Report, *, as_json: bool, by_policy: bool) -> None:
     first = report.first_bad_line
     if as_json:
         found = [{"file": one.file, "idx": one.idx, "what": one.what} for one in report.findings]
@@ -206,4 +214,6 @@ def _tell(report: Report, *, as_json: bool) -> None:
         console.print(f"[red]It does not hold: {len(report.findings)} findings; {what}.[/]")
         return
     console.print(f"[green]It holds: {report.lines} of {report.size} lines in {escape(report.origin)}.[/]")
-    console.print(f"{report.checkpoints} checkpoints; cosigned by {', '.join(report.cosigned) or 'nobody'}")
+    told = f"cosigned by {', '.join(report.cosigned) or 'nobody'}"
+    told = told if by_policy else "whose cosignatures count you did not say (--policy), so none were counted"
+    console.print(f"{report.checkpoints} checkpoints; {told}")

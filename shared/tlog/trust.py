@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from shared.tlog.cosignature import cosigned
-from shared.tlog.note import ED25519, BadNote, Checkpoint, NamedKey, Signature, split, verifier_key, verify
+from shared.tlog.note import ED25519, BadNote, Checkpoint, NamedKey, split, verifier_key, verify
 from shared.tlog.policy import BadPolicy, Policy
 
 BLOCK = re.compile(rb"(.*?)(-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----\n?)", re.DOTALL)
@@ -74,11 +74,13 @@ class Trust:
         if contained or (now_s is not None and now_s < until) or self._shown_before(note, until):
             return older[0]
         day = datetime.fromtimestamp(until, UTC).date()
-        raise BadNote(f"its key was retired on {day}, and no witness shows that it was signed before")
+        how = "" if self.policy.keys else ": give the policy of the witnesses (--policy), as you got it another way"
+        raise BadNote(f"its key was retired on {day}, and no witness shows that it was signed before{how}")
 
-    def by_log(self, signature: Signature, origin: str) -> bool:
-        """Tells whether a signature names one of the log's own keys; that is no proof yet."""
-        return any(_key_of(origin, key).signed(signature) for key in (self.log, *(one.key for one in self.retired)))
+    @property
+    def keys(self) -> tuple[Ed25519PublicKey, ...]:
+        """The key that signs now, and those before it."""
+        return (self.log, *(one.key for one in self.retired))
 
     def _shown_before(self, note: str, until: int) -> bool:
         before = {signer: at for signer, at in cosigned(note, self.policy.keys).items() if at < until}

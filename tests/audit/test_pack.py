@@ -16,7 +16,7 @@ import pytest
 from rich.progress import Progress
 from typer.testing import CliRunner
 
-from deploy.pack.layout import CHECKPOINTS, COLUMNS, LINES, POLICY, README, TABLE, entry_of, harmless, row
+from deploy.pack.layout import CHECKPOINTS, COLUMNS, LINES, NOTE, POLICY, README, TABLE, entry_of, harmless, row
 from deploy.pack.source import BadPack, Source
 from deploy.pack.verifier import verify
 from deploy.pack.writer import zipped
@@ -143,6 +143,26 @@ def stranger_signs(pack: Path) -> None:
     (pack / CHECKPOINTS).write_text("".join(f"{line}\n" for line in [json.dumps({"note": note}), *rest]))
 
 
+def _notes(pack: Path, change: Callable[[str], str]) -> None:
+    """Changes the note that the pack is under, where it stands alone and among the checkpoints."""
+    *older, last = (pack / CHECKPOINTS).read_text().splitlines()
+    note = change(json.loads(last)["note"])
+    (pack / CHECKPOINTS).write_text("".join(f"{line}\n" for line in [*older, json.dumps({"note": note})]))
+    (pack / NOTE).write_text(note)
+
+
+def stranger_signs_first(pack: Path) -> None:
+    _notes(pack, lambda note: note.replace("\n\n", f"\n\n{cosign(split(note)[0], 'stranger', STRANGER, 5).line}"))
+
+
+def log_signs_twice(pack: Path) -> None:
+    _notes(pack, lambda note: note + split(note)[1][0].line)
+
+
+def witness_signs_twice(pack: Path) -> None:
+    _notes(pack, lambda note: note.replace("\n\n", f"\n\n{split(note)[1][-1].line}"))
+
+
 def drop_last_checkpoint(pack: Path) -> None:
     lines = (pack / CHECKPOINTS).read_text().splitlines(keepends=True)
     (pack / CHECKPOINTS).write_text("".join(lines[:-1]))
@@ -175,6 +195,9 @@ def another_policy(pack: Path) -> None:
 
 CAREFUL: tuple[tuple[Callable[[Path], None], str], ...] = (
     (stranger_signs, "not in the policy"),
+    (stranger_signs_first, "not in the policy"),
+    (log_signs_twice, "by a key twice"),
+    (witness_signs_twice, "by a key twice"),
     (drop_last_checkpoint, "does not end with"),
     (change_cell, "does not follow from the lines"),
     (change_level, "does not follow from the tiles"),
@@ -329,6 +352,10 @@ def test_a_pack_is_checked_by_the_command_without_a_platform(tmp_path: Path) -> 
     assert (done.exit_code, json.loads(done.stdout)["ok"]) == (0, True), done.output
     own = CliRunner().invoke(app, ["audit", "verify", str(tmp_path / "p"), *here])
     assert own.exit_code == 0
+    mine = CliRunner().invoke(app, [*given[:-2], *here])
+    assert (mine.exit_code, "cosigned by" in mine.output, "--policy" in mine.output) == (0, False, True), mine.output
+    one_policy = CliRunner().invoke(app, [*given[:3], *given[-2:], *here])
+    assert (one_policy.exit_code, "cosigned by samenkracht" in one_policy.output) == (0, True), one_policy.output
     assert "The keys are the pack's own" in own.output.replace("\n", " ")
     assert CliRunner().invoke(app, [*given, "--pinned", str(tmp_path / "newer"), *here]).exit_code == 1
     (tmp_path / "p" / POLICY).write_text("quorum none\n")
@@ -336,6 +363,19 @@ def test_a_pack_is_checked_by_the_command_without_a_platform(tmp_path: Path) -> 
     (tmp_path / "p" / "keys" / "audit-log.pub.pem").unlink()
     done = CliRunner().invoke(app, ["audit", "verify", str(tmp_path / "none"), *here])
     assert (done.exit_code, "nothing was checked" in done.output) == (1, True)
+
+
+def test_a_zip_that_is_locked_is_no_pack_and_says_so(tmp_path: Path) -> None:
+    make(tmp_path / "p", SCHOOL, entries_of(SCHOOL, 20))
+    zipped(tmp_path / "p", tmp_path / "p.zip")
+    content = bytearray((tmp_path / "p.zip").read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := content.find(mark, at + 1)) >= 0:
+            content[at + flags] |= 1  # encrypted
+    (tmp_path / "p.zip").write_bytes(content)
+    done = CliRunner().invoke(app, ["audit", "verify", str(tmp_path / "p.zip"), "--dir", str(tmp_path / "no")])
+    assert (done.exit_code, "nothing was checked" in done.output) == (1, True), done.output
 
 
 def test_a_zip_with_a_file_twice_is_found(tmp_path: Path) -> None:

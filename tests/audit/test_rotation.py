@@ -19,6 +19,7 @@ from deploy.pack.source import Source
 from deploy.pack.verifier import verify as verify_pack
 from deploy.pack.writer import PackWriter
 from deploy.rotation import DAY_S, Refused, finish_witness, rotate_log, rotate_witness, with_new_key
+from deploy.samen.__main__ import app as samen
 from deploy.samen.keys import app
 from services.audit.fsck import check
 from services.audit.log_keys import LogSettings, older_keys, tell_key
@@ -26,7 +27,7 @@ from services.audit.tasks import Signer
 from services.notifications.witness import Witness
 from shared.clock import Clock
 from shared.events.audit import LogKeyTaken
-from shared.tlog.cosignature import cosign, cosigned
+from shared.tlog.cosignature import cosign, cosigned, witness_key
 from shared.tlog.merkle import Tree, extend, leaf_hash, root
 from shared.tlog.note import COSIGNATURE, BadNote, Checkpoint, NamedKey, origin, sign, split, verifier_key
 from shared.tlog.policy import Policy
@@ -120,6 +121,31 @@ def test_a_pack_over_a_rotation_verifies_and_one_that_a_retired_key_made_later_d
     assert made("whole", *steps) == []
     assert made("both", *steps[:2], note(NEXT, KEY, at=NOW_S, entries=entries)) == []
     assert any("retired" in one for one in made("late", *steps[:2], note(KEY, at=UNTIL + 5, entries=entries)))
+
+
+def test_a_pack_that_a_leaked_retired_key_made_holds_by_no_policy_of_its_own(tmp_path: Path) -> None:
+    """Whoever holds the old key alone writes any lines, and has a witness of her own say that they are older."""
+    mallory, entries = Ed25519PrivateKey.generate(), entries_of("de-eik", 20)
+    tree = extend(Tree(), [leaf_hash(one) for one in entries])[0]
+    signed = sign(Checkpoint(DE_EIK, tree.size, root(tree)), KEY)
+    forged = signed + cosign(split(signed)[0], NAME, mallory, NOW_S).line
+    policy = POLICY_TEXT.replace(witness_key(NAME, WITNESS.public_key()), witness_key(NAME, mallory.public_key()))
+    ring = log_keys_text(LogKeys(NEW, RING.retired))
+    with PackWriter(tmp_path / "p", forged, 0, 20) as writer:
+        writer.entries(entries)
+        writer.checkpoints([forged])
+        writer.finish(ring, policy.encode())
+    (tmp_path / "log.pem").write_bytes(ring)
+    (tmp_path / "policy").write_text(POLICY_TEXT)
+    given = ["audit", "verify", str(tmp_path / "p"), "--dir", str(tmp_path / "no")]
+    for more in (["--key", str(tmp_path / "log.pem")], []):
+        done = CliRunner().invoke(samen, [*given, *more])
+        assert done.exit_code == 1, done.output
+        assert "retired on 2027" in done.output
+        assert "--policy" in done.output
+        assert "cosigned by" not in done.output
+    for more in (["--key", str(tmp_path / "log.pem")], []):
+        assert CliRunner().invoke(samen, [*given, *more, "--policy", str(tmp_path / "policy")]).exit_code == 1
 
 
 # What signs ----------------------------------------------------------------------------------------------------------
