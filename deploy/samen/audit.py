@@ -27,7 +27,7 @@ from deploy.samen.asking import do
 from deploy.samen.client import Client
 from deploy.samen.export import export, verify_pack
 from deploy.samen.up import Dir
-from shared.events.words import Category, Outcome, Purpose
+from shared.events.words import Category, Outcome, Purpose, Role
 
 app = typer.Typer(no_args_is_help=True, help="The audit log: who looked, by whom, refusals, proof.")
 proofs.add_to(app)
@@ -128,6 +128,8 @@ def who_looked(
     since: Since = None,
     until: Until = None,
     who: Who = None,
+    role: Annotated[Role | None, typer.Option("--role", help="Only people in this role.")] = None,
+    organisation: Annotated[UUID | None, typer.Option("--organisation", help="Only people of this one.")] = None,
     category: Kind = None,
     outcome: How = None,
     limit: Limit = 50,
@@ -137,7 +139,8 @@ def who_looked(
 ) -> None:
     """Show who looked at a child's data or was sent some, when, why, and on what basis; also who was refused."""
     body = page(purpose, since, until, category, before) | {"child": child, "who": who, "outcome": outcome}
-    found = ask(directory, school, person, "who-looked", body | {"limit": limit})
+    body |= {"role": role, "organisation": organisation, "limit": limit}
+    found = ask(directory, school, person, "who-looked", body)
     print_lines(found, "Who looked", as_json=as_json)
 
 

@@ -214,6 +214,6 @@ def _tell(report: Report, *, as_json: bool, by_policy: bool) -> None:
         console.print(f"[red]It does not hold: {len(report.findings)} findings; {what}.[/]")
         return
     console.print(f"[green]It holds: {report.lines} of {report.size} lines in {escape(report.origin)}.[/]")
-    told = f"cosigned by {', '.join(report.cosigned) or 'nobody'}"
-    told = told if by_policy else "whose cosignatures count you did not say (--policy), so none were counted"
-    console.print(f"{report.checkpoints} checkpoints; {told}")
+    who = f"cosigned by {', '.join(report.cosigned) or 'nobody'}"
+    who = who if by_policy else "whose cosignatures count you did not say (--policy), so none were counted"
+    console.print(f"{report.checkpoints} checkpoints; {who}")

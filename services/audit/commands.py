@@ -18,7 +18,7 @@ from services.audit.questions import QUESTIONS
 from services.audit.restricting import RESTRICTING
 from shared.erasure import preview
 from shared.errors import Problem, ProblemType
-from shared.events.words import Outcome, school_subject
+from shared.events.words import Outcome, Role, school_subject
 from shared.tlog.merkle import consistency_proof, inclusion_proof
 from shared.unit import Asked, Change, Endpoint, Query, Snapshot
 
@@ -28,6 +28,8 @@ class WhoLooked(Page):
 
     child: UUID
     who: UUID | None = None
+    role: Role | None = None
+    organisation: UUID | None = None
     outcome: Outcome | None = None
 
 

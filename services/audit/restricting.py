@@ -21,6 +21,7 @@ from shared.errors import Problem, ProblemType
 from shared.events.audit import Ground, RestrictionAsked, RestrictionConfirmed, RestrictionDeclined, RestrictionLifted
 from shared.events.base import Fact, NewEvent
 from shared.events.words import Action, Category, Purpose, Role, school_subject
+from shared.four_eyes import check_other_hands
 from shared.text import Text
 from shared.unit import Asked, Change, Endpoint, Query, Request, Row, Snapshot, stale
 
@@ -104,6 +105,7 @@ def decide_restrict_view(asked: Asked[RestrictView], seen: Snapshot) -> Change:
     }
     row = {**held, "child": body.child, "state": "asked", "reason": body.reason}
     row |= {"categories": categories, "asked_by": asked.actor.id, "asked_at": now}
+    row |= {"asked_operator": asked.actor.operator}
     return _change(
         permit, body.child, Row("restriction", id_, 0, row), RestrictionAsked(restriction=id_, **held), "asked"
     )
@@ -119,10 +121,8 @@ def decide_decide_restriction(asked: Asked[DecideRestriction], seen: Snapshot) -
     row = Row("restriction", body.restriction, body.version, decided)
     if body.answer == "declined":
         return _change(permit, body.child, row, RestrictionDeclined(restriction=body.restriction), "declined")
-    if found["asked_by"] in {str(asked.actor.id), str(asked.actor.on_behalf_of)}:
-        raise Problem(
-            ProblemType.FORBIDDEN, "nobody confirms what they asked: another administrator or the school leader does"
-        )
+    refusal = "nobody confirms what they asked: another administrator or the school leader does"
+    check_other_hands(asked.actor, UUID(found["asked_by"]), found["asked_operator"], refusal)
     if datetime.fromisoformat(found["ends_at"]) <= seen.now:
         raise Problem(ProblemType.CONFLICT, "its end is past: decline it, and ask it anew if it is still needed")
     fact = RestrictionConfirmed.model_validate(
@@ -169,7 +169,7 @@ def _told(row: Mapping[str, Any], now: datetime, *, reason: bool) -> dict[str, A
 def _keeper(asked: Asked[Any], seen: Snapshot, child: UUID | None) -> Permit:
     """Returns the permit of an administrator, or of the school's leader (who acts for guidance), or raises Denial.
 
-    A child that is not here is answered as a forbidden one.
+    A child that is not here is answered as a forbidden one. Nobody keeps the log of a child of their own: Problem.
     """
     subject = school_subject(asked.school)
     view = seen.views.get(subject) or View(subject, None, (), fresh=seen.leased)
@@ -185,6 +185,10 @@ def _keeper(asked: Asked[Any], seen: Snapshot, child: UUID | None) -> Permit:
             ) from None
     if child is not None and (child == subject or child not in seen.views or seen.views[child].revision is None):
         raise access.denial(view, asked.actor, Action.MANAGE, Category.NETWORK, asked.body.purpose, "no_grant")
+    if child is not None and seen.state["family"]:
+        raise Problem(
+            ProblemType.FORBIDDEN, "this is a child of your own: another administrator or the school leader does this"
+        )
     return permit
 
 

@@ -11,7 +11,6 @@ from pydantic import Field, TypeAdapter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.network.draft import Draft, act_without_grant, as_moment
-from services.network.four_eyes import check_other_hands
 from services.network.members import conflict, invalid
 from services.network.model import Child, Membership, School, children_of, school_of
 from services.network.policy import EMERGENCY_RULE, REVIEWERS, open_to
@@ -23,6 +22,7 @@ from shared.access import HOLDS_FOR, Permit, View
 from shared.events.base import Act
 from shared.events.network import EmergencyReviewed, EmergencyStarted, ReviewOutcome
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose
+from shared.four_eyes import check_other_hands
 from shared.text import Text
 from shared.unit import Asked, Change, Request, Snapshot, stale
 

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from services.network.draft import Draft, as_moment
-from services.network.four_eyes import check_other_hands
 from services.network.lifecycle import cut_all
 from services.network.members import Managing, conflict, invalid
 from services.network.model import Child, children_of
@@ -27,6 +26,7 @@ from shared.events.erasure import (
     HoldReason,
 )
 from shared.events.words import Action, Category, Role, school_subject
+from shared.four_eyes import check_other_hands
 from shared.text import Day
 from shared.unit import Asked, Change, Query, Snapshot, stale
 

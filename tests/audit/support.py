@@ -123,6 +123,7 @@ class Log:
         self.logs = Logs(folder)
         self.lanes = lanes(self.logs)
         self.alarms: list[str] = []
+        self.operator: str | None = None
         self.subject = school_subject(school)
         self.ids = Ids(Random(school))
         self.applier = Applier(db, self.lanes, self.ids, Telemetry("audit", export=False))
@@ -166,7 +167,7 @@ class Log:
         purpose = Purpose.OWN_DATA if who == MOTHER else Purpose.OVERSIGHT
         endpoint = BY_NAME[name]
         read = endpoint.body.model_validate_json(pydantic_core.to_json({"purpose": purpose, **body}))
-        actor = Actor(who, ActorKind.PERSON, self.school, "portal")
+        actor = Actor(who, ActorKind.PERSON, self.school, "portal", self.operator)
         answer: dict[str, Any] = await self.unit.run(endpoint, Asked(actor, self.school, read, self.ids))
         return answer
 

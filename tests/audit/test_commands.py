@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,9 @@ from deploy.databases import ServiceDatabase
 from services.audit.commands import ByActor, WhoLooked
 from services.audit.verify import proof_holds
 from shared.errors import Problem, ProblemType
+from shared.events.base import Viewed
 from shared.events.goals import ScoreRecorded
+from shared.events.network import MemberAdded
 from shared.events.words import Basis, Category, Role, Setting
 from shared.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from shared.tlog.note import origin, verifier_key, verify
@@ -22,6 +25,7 @@ from tests.audit.support import (
     CARER,
     CHILD,
     KEY,
+    LONG_AGO,
     MOTHER,
     NOW,
     OTHER_CHILD,
@@ -44,6 +48,7 @@ async def a_history(log: Log) -> Journal:
         "consent": pseudonym(60),
         "consent_version": 4,
         "role": Role.CARE_PROFESSIONAL,
+        "organisation": pseudonym(61),
     }
     journal.viewed(CARER, category=Category.OBSERVATIONS, **consent)
     score = ScoreRecorded(goal=uuid4(), level=1, setting=Setting.SCHOOL, observed_on=NOW.date())
@@ -80,6 +85,10 @@ async def test_an_auditor_sees_it_through_the_grant_on_the_school(log: Log) -> N
 
 FILTERS: tuple[tuple[dict[str, Any], list[int]], ...] = (
     ({"who": CARER}, [2]),
+    ({"role": "care_professional"}, [2]),
+    ({"role": "guardian"}, []),
+    ({"organisation": pseudonym(61)}, [2]),
+    ({"organisation": pseudonym(62)}, []),
     ({"category": "observations"}, [2]),
     ({"outcome": "denied"}, [4]),
     ({"since": "2026-03-10T09:02:00Z"}, [6, 4, 2]),
@@ -87,6 +96,40 @@ FILTERS: tuple[tuple[dict[str, Any], list[int]], ...] = (
     ({"since": "2026-03-10T09:02:00Z", "until": "2026-03-10T09:04:00Z", "outcome": "permitted"}, [2]),
     ({"since": "2027-01-01T00:00:00Z"}, []),
 )
+
+
+async def test_a_guardian_is_not_told_when_another_looks_nor_of_that_ones_conversations(log: Log) -> None:
+    """That another parent looks is that parent's own matter, and what the school looked at may be so too."""
+    await log.settle()
+    father, young, talk = pseudonym(51), pseudonym(52), pseudonym(80)
+    network, journal = Journal(log.school, "network"), Journal(log.school)
+    fact = MemberAdded(membership=pseudonym(53), member=father, role=Role.GUARDIAN, starts_at=LONG_AGO)
+    network.add(fact, act(category=Category.NETWORK), CHILD)
+    await log.log(network.events)
+    for who, role in ((father, Role.GUARDIAN), (young, Role.CHILD), (MOTHER, Role.GUARDIAN), (TEACHER, Role.TEACHER)):
+        by = act(who, role=role, category=Category.CONVERSATIONS)
+        journal.add(Viewed(query="conversation", things=1), by, CHILD, talk)
+    journal.denied(father)
+    journal.viewed(TEACHER, category=Category.GOALS)
+    await log.log(journal.events)
+    await log.sign()
+    lines = (await log.ask("who-looked", MOTHER, child=CHILD))["lines"]
+    assert [(one["actor"], one.get("thing"), one.get("what")) for one in lines] == [
+        (str(TEACHER), None, "goals"),
+        (str(TEACHER), None, None),
+        (str(MOTHER), str(talk), "conversation"),
+    ]
+    told = (await log.ask("story", MOTHER, child=CHILD, language="en"))["sentences"]
+    assert [one["idx"] for one in told] == [one["idx"] for one in lines]
+    every = (await log.ask("who-looked", AUDITOR, child=CHILD))["lines"]
+    assert {one.get("thing") for one in every if one.get("what") == "conversation"} == {str(talk)}
+    assert len(every) == 6
+    proven = set()
+    for one in every:
+        for question in ("proof", "tlog-proof"):
+            with suppress(Problem):
+                proven.add((await log.ask(question, MOTHER, idx=one["idx"]))["idx"])
+    assert proven == {lines[0]["idx"], lines[2]["idx"]}, "what is not shown whole is not proven either"
 
 
 async def test_filters_hold_together(log: Log) -> None:

@@ -12,7 +12,7 @@ from services.audit.story import HELD_GROUND
 from shared.errors import Problem
 from shared.events.audit import Ground, RestrictionAsked, RestrictionConfirmed
 from shared.events.base import Viewed
-from shared.events.network import EmergencyStarted, Grant
+from shared.events.network import ConsentAsked, ConsentState, EmergencyStarted, Grant, MemberAdded
 from shared.events.words import Action, Basis, Category, Purpose, Role
 from tests.audit.support import (
     AUDITOR,
@@ -29,6 +29,7 @@ from tests.audit.support import (
     log_grant,
     pseudonym,
 )
+from tests.audit.test_questions import CONSENT, consent
 
 ADMIN, LEADER, SECOND = (pseudonym(number) for number in (31, 32, 33))
 DAY = timedelta(days=1)
@@ -136,7 +137,77 @@ async def test_where_telling_would_defeat_the_purpose_nothing_says_that_lines_ar
             answers.add((refused.value.type, refused.value.detail))
     assert len(answers) == 1, "as a line about somebody else"
     await kept.ask("lift-restriction", SECOND, child=CHILD, restriction=id_, version=2, purpose="administration")
-    assert (await kept.ask("proof", MOTHER, idx=asked))["idx"] == asked, "later it may be known"
+    other = await restrict(kept, told=False, confirmed=False)
+    await decide(kept, other, SECOND, "declined")
+    await kept.log(await kept.journaled())
+    (declined,) = [row["idx"] for row in await kept.rows("SELECT idx FROM line WHERE type LIKE '%on.declined%'")]
+    await kept.sign()
+    for idx in (asked, declined):
+        for question in ("proof", "tlog-proof"):
+            with pytest.raises(Problem):
+                await kept.ask(question, MOTHER, idx=idx)
+    async with kept.db.school(kept.school) as conn:
+        await conn.execute("UPDATE restriction SET ends_at = clock_timestamp() - interval '1 second'")
+    assert (await kept.ask("proof", MOTHER, idx=asked))["idx"] == asked, "after its end it may be known"
+
+
+async def test_two_people_are_not_one_operator_under_two_names(kept: Log) -> None:
+    kept.operator = "uid-1000"
+    id_ = await restrict(kept, confirmed=False)
+    with pytest.raises(Problem, match="same operator"):
+        await decide(kept, id_, SECOND)
+    kept.operator = "uid-1001"
+    await decide(kept, id_, SECOND)
+    (one,) = (await kept.ask("restrictions", ADMIN, purpose="administration"))["restrictions"]
+    assert "asked_operator" not in one
+
+
+def joined(journal: Journal, member: UUID, role: Role = Role.GUARDIAN) -> None:
+    fact = MemberAdded(membership=pseudonym(member.int % 1000 + 400), member=member, role=role, starts_at=LONG_AGO)
+    journal.add(fact, act(ADMIN, category=Category.NETWORK, action=Action.MANAGE), CHILD, fact.membership)
+
+
+async def test_nobody_keeps_the_log_of_a_child_of_their_own(kept: Log) -> None:
+    journal = Journal(kept.school, "network")
+    joined(journal, SECOND)
+    await kept.log(journal.events)
+    asked, confirmed = await restrict(kept, told=False, confirmed=False), await restrict(kept)
+    with pytest.raises(Problem, match="a child of your own"):
+        await kept.ask("restrict-view", SECOND, **asks())
+    for answer in ("confirmed", "declined"):
+        with pytest.raises(Problem, match="a child of your own"):
+            await decide(kept, asked, SECOND, answer)
+    with pytest.raises(Problem, match="a child of your own"):
+        await kept.ask(
+            "lift-restriction", SECOND, child=CHILD, restriction=confirmed, version=2, purpose="administration"
+        )
+    assert (await kept.ask("restrictions", SECOND, purpose="administration"))["restrictions"] == []
+    assert len((await kept.ask("restrictions", ADMIN, purpose="administration"))["restrictions"]) == 2
+
+
+async def test_a_guardian_who_is_an_auditor_too_does_not_get_the_lines_for_another_purpose(kept: Log) -> None:
+    journal = Journal(kept.school, "network")
+    joined(journal, AUDITOR)
+    await kept.log(journal.events)
+    await kept.sign()
+    (held,) = (await kept.ask("who-looked", child=CHILD, limit=1))["lines"]
+    assert (await kept.ask("proof", idx=held["idx"]))["idx"] == held["idx"]
+    await restrict(kept)
+    assert (await kept.ask("who-looked", child=CHILD))["lines"] == []
+    assert (await kept.ask("by-actor", who=held["actor"]))["lines"] == []
+    assert held["idx"] not in [one["idx"] for one in (await kept.ask("tail", last=200))["lines"]]
+    with pytest.raises(Problem):
+        await kept.ask("proof", idx=held["idx"])
+
+
+async def test_a_consent_that_is_held_back_is_so_in_the_logs_consents_too(kept: Log) -> None:
+    journal = Journal(kept.school, "network")
+    journal.add(ConsentAsked(**consent(1, ConsentState.ASKED)), act(), thing=CONSENT)
+    await kept.log(journal.events)
+    assert len((await kept.ask("consents", MOTHER, child=CHILD))["consents"]) == 1
+    await restrict(kept)
+    assert (await kept.ask("consents", MOTHER, child=CHILD))["consents"] == []
+    assert len((await kept.ask("consents", child=CHILD))["consents"]) == 1
 
 
 async def test_only_the_named_lines_are_held_back_and_pages_stay_full(kept: Log) -> None:

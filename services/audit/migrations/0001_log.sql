@@ -123,8 +123,19 @@ CREATE FUNCTION log_subjects(p_school text, p_about uuid) RETURNS jsonb LANGUAGE
         SELECT h.subject FROM log_head h WHERE h.school = p_school) known
 $$;
 
+-- Whether somebody is, or ever was, a guardian of the child or the child itself: by what the log was told.
+CREATE FUNCTION family_of(p_school text, p_child uuid, p_who uuid) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM line WHERE school = p_school AND about = p_child AND type = 'nl.samenkracht.network.member.added.v1'
+           AND event::jsonb->'data'->'fact'->>'role' IN ('guardian', 'child')
+           AND event::jsonb->'data'->'fact'->>'member' = p_who::text);
+END $$;
+
 -- One page of lines, newest first: looks at a child, one actor's, or the denied ones. `before` is an idx of the page before.
--- Who asks for their own data does not get what a restriction holds back (0006_restriction.sql).
+-- A child's family does not get what a restriction holds back (kept_from, 0006_restriction.sql). Nor, of looks, those of
+-- others in the family: that another parent looks is that parent's own matter. Of conversations and expectations, which
+-- may be one parent's own with the school, it is not said which were looked at.
 CREATE FUNCTION read_page(p_args jsonb, p_kind text) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_school text := p_args->>'school';
@@ -136,7 +147,9 @@ DECLARE
     v_limit int := (p_args->>'limit')::int;
     v_at timestamptz := 'infinity';
     v_idx bigint := (p_args->>'before')::bigint;
-    v_own boolean := p_args->>'purpose' = 'own_data';
+    v_reader uuid := (p_args->>'actor')::uuid;
+    v_kept uuid[] := kept_from(p_args);
+    v_own boolean;
     v_lines jsonb;
 BEGIN
     IF v_idx IS NOT NULL THEN
@@ -145,10 +158,15 @@ BEGIN
     v_idx := coalesce(v_idx, 0);
     CASE p_kind
     WHEN 'looks' THEN
+        v_own := p_args->>'purpose' = 'own_data' OR family_of(v_school, (p_args->>'child')::uuid, v_reader);
         SELECT jsonb_agg(to_jsonb(n)) INTO v_lines FROM (
-            SELECT idx, entry::jsonb AS entry FROM line
+            SELECT idx, CASE WHEN v_own AND tells_too_much(category, actor, v_reader)
+                             THEN entry::jsonb - ARRAY['thing', 'what'] ELSE entry::jsonb END AS entry FROM line
              WHERE school = v_school AND about = (p_args->>'child')::uuid AND look
-               AND NOT (v_own AND held_back(v_school, about, occurred_at, category, actor))
+               AND NOT (about = ANY (v_kept) AND held_back(v_school, about, occurred_at, category, actor))
+               AND NOT (v_own AND anothers_look(v_school, about, actor, role, v_reader))
+               AND (p_args->>'role' IS NULL OR role = p_args->>'role')
+               AND (p_args->>'organisation' IS NULL OR organisation = p_args->>'organisation')
                AND occurred_at >= v_since AND occurred_at < v_until AND (occurred_at, idx) < (v_at, v_idx)
                AND (v_who IS NULL OR actor = v_who)
                AND (v_category IS NULL OR category = v_category) AND (v_outcome IS NULL OR outcome = v_outcome)
@@ -157,6 +175,7 @@ BEGIN
         SELECT jsonb_agg(to_jsonb(n)) INTO v_lines FROM (
             SELECT idx, entry::jsonb AS entry FROM line
              WHERE school = v_school AND actor = v_who
+               AND NOT (about = ANY (v_kept) AND line_held_back(v_school, idx))
                AND occurred_at >= v_since AND occurred_at < v_until AND (occurred_at, idx) < (v_at, v_idx)
                AND (v_category IS NULL OR category = v_category) AND (v_outcome IS NULL OR outcome = v_outcome)
              ORDER BY occurred_at DESC, idx DESC LIMIT v_limit) n;
@@ -164,12 +183,38 @@ BEGIN
         SELECT jsonb_agg(to_jsonb(n)) INTO v_lines FROM (
             SELECT idx, entry::jsonb AS entry FROM line
              WHERE school = v_school AND outcome = 'denied'
+               AND NOT (about = ANY (v_kept) AND line_held_back(v_school, idx))
                AND occurred_at >= v_since AND occurred_at < v_until AND (occurred_at, idx) < (v_at, v_idx)
                AND (v_who IS NULL OR actor = v_who) AND (v_category IS NULL OR category = v_category)
              ORDER BY occurred_at DESC, idx DESC LIMIT v_limit) n;
     END CASE;
     RETURN jsonb_build_object(
         'subjects', log_subjects(v_school, (p_args->>'child')::uuid), 'lines', coalesce(v_lines, '[]'));
+END $$;
+-- Whether a look is that of another of the child's family than the reader. One that was refused says no role.
+CREATE FUNCTION anothers_look(p_school text, p_child uuid, p_actor uuid, p_role text, p_reader uuid)
+RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN p_actor <> p_reader AND coalesce(p_role IN ('guardian', 'child'), family_of(p_school, p_child, p_actor));
+END $$;
+-- Whether what was looked at may be another parent's own with the school.
+CREATE FUNCTION tells_too_much(p_category text, p_actor uuid, p_reader uuid) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN p_category IN ('conversations', 'expectations') AND p_actor <> p_reader;
+END $$;
+-- Whether a line may be proven to this reader: to a child's family, what its overview shows, and shows whole.
+CREATE FUNCTION may_be_proven(p_args jsonb, p_idx bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_school text := p_args->>'school';
+    v_reader uuid := (p_args->>'actor')::uuid;
+BEGIN
+    RETURN NOT EXISTS (
+        SELECT FROM line l
+         WHERE l.school = v_school AND l.idx = p_idx
+           AND (p_args->>'purpose' = 'own_data' OR family_of(v_school, l.about, v_reader))
+           AND (line_held_back(v_school, p_idx)
+                OR (l.look AND (anothers_look(v_school, l.about, l.actor, l.role, v_reader)
+                                OR tells_too_much(l.category, l.actor, v_reader)))));
 END $$;
 CREATE FUNCTION read_who_looked(p_args jsonb) RETURNS jsonb LANGUAGE sql VOLATILE AS $$ SELECT read_page(p_args, 'looks') $$;
 CREATE FUNCTION read_by_actor(p_args jsonb) RETURNS jsonb LANGUAGE sql VOLATILE AS $$ SELECT read_page(p_args, 'actor') $$;
@@ -179,10 +224,12 @@ CREATE FUNCTION read_denials(p_args jsonb) RETURNS jsonb LANGUAGE sql VOLATILE A
 CREATE FUNCTION read_tail(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_school text := p_args->>'school';
+    v_kept uuid[] := kept_from(p_args);
 BEGIN
     RETURN jsonb_build_object('subjects', log_subjects(v_school, NULL), 'lines', coalesce((
         SELECT jsonb_agg(to_jsonb(n)) FROM (
-            SELECT idx, entry::jsonb AS entry FROM line WHERE school = v_school
+            SELECT idx, entry::jsonb AS entry FROM line
+             WHERE school = v_school AND NOT (about = ANY (v_kept) AND line_held_back(v_school, idx))
              ORDER BY idx DESC LIMIT (p_args->>'last')::int) n), '[]'));
 END $$;
 
@@ -237,10 +284,9 @@ DECLARE
     v_entry text;
 BEGIN
     SELECT * INTO v_newest FROM checkpoint WHERE school = v_school ORDER BY size DESC LIMIT 1;
-    -- What is held back from who asks for their own data is to them as a line about somebody else.
+    -- What is held back from a child's family is to them as a line about somebody else.
     SELECT about, entry INTO v_about, v_entry FROM line
-     WHERE school = v_school AND idx = v_idx
-       AND NOT (p_args->>'purpose' = 'own_data' AND line_held_back(v_school, v_idx));
+     WHERE school = v_school AND idx = v_idx AND may_be_proven(p_args, v_idx);
     RETURN jsonb_build_object(
         'subjects', log_subjects(v_school, v_about),
         'about', v_about,

@@ -70,10 +70,9 @@ BEGIN
          WHERE l.school = v_school AND l.occurred_at >= v_at AND l.occurred_at < v_at + interval '1 millisecond'
            AND l.entry::jsonb->>'event' = v_event::text LIMIT 1;
     END IF;
-    -- What is held back from who asks for their own data is to them as a line about somebody else.
+    -- What is held back from a child's family is to them as a line about somebody else.
     SELECT l.about, l.entry INTO v_about, v_entry FROM line l
-     WHERE l.school = v_school AND l.idx = v_idx
-       AND NOT (p_args->>'purpose' = 'own_data' AND line_held_back(v_school, v_idx));
+     WHERE l.school = v_school AND l.idx = v_idx AND may_be_proven(p_args, v_idx);
     v_over := best_checkpoint(v_school, v_idx + 1);
     RETURN jsonb_build_object(
         'subjects', log_subjects(v_school, v_about), 'about', v_about, 'idx', v_idx, 'entry', v_entry, 'checkpoint', v_over,

@@ -16,6 +16,7 @@ CREATE TABLE restriction (
     who uuid,
     ends_at timestamptz NOT NULL,
     asked_by uuid NOT NULL,
+    asked_operator text,
     asked_at timestamptz NOT NULL,
     decided_by uuid,
     decided_at timestamptz,
@@ -27,6 +28,7 @@ CREATE TABLE restriction (
 COMMENT ON COLUMN restriction.reason IS 'Why, in words; nobody but those who decide on it reads them';
 COMMENT ON COLUMN restriction.told IS 'Parents and young people are told that lines are held back, unless that would defeat the purpose (GDPR article 23, 2h)';
 COMMENT ON COLUMN restriction.lines_from IS 'Lines about what happened from here on, until lines_until; of these categories (none named: all), by this person (null: anyone)';
+COMMENT ON COLUMN restriction.asked_operator IS 'Who sat at the command line when it was asked: confirms it under no other name either';
 CREATE INDEX restriction_child ON restriction (school, child, id DESC);
 SELECT tenant_table('restriction');
 
@@ -45,7 +47,17 @@ BEGIN
            AND (r.who IS NULL OR p_actor = r.who));
 END $$;
 
--- The same for a line by its number, whatever it is about; what tells of a restriction is held back with it.
+-- Of the children on whom there is a restriction, those whose lines this reader does not get: who asks for their own data,
+-- and a child's family whatever they ask for.
+CREATE FUNCTION kept_from(p_args jsonb) RETURNS uuid[] LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN (SELECT coalesce(array_agg(r.child), '{}') FROM (
+        SELECT DISTINCT child FROM restriction WHERE school = p_args->>'school') r
+         WHERE p_args->>'purpose' = 'own_data' OR family_of(p_args->>'school', r.child, (p_args->>'actor')::uuid));
+END $$;
+
+-- The same for a line by its number, whatever it is about; what tells of a restriction that may not be told is held back
+-- until its end, also of one that was declined or lifted.
 CREATE FUNCTION line_held_back(p_school text, p_idx bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RETURN EXISTS (
@@ -54,7 +66,7 @@ BEGIN
            AND (held_back(p_school, l.about, l.occurred_at, l.category, l.actor)
                 OR (l.type LIKE 'nl.samenkracht.audit.restriction.%' AND EXISTS (
                     SELECT FROM restriction r
-                     WHERE r.school = p_school AND r.id = l.thing::uuid AND r.state IN ('asked', 'confirmed') AND NOT r.told
+                     WHERE r.school = p_school AND r.id = l.thing::uuid AND NOT r.told
                        AND r.ends_at > (SELECT clock_timestamp() + shift FROM time_shift)))));
 END $$;
 
@@ -66,21 +78,23 @@ DECLARE
 BEGIN
     RETURN jsonb_build_object(
         'subjects', log_subjects(v_school, v_child),
+        'family', family_of(v_school, v_child, (p_args->>'actor')::uuid),
         'erased', EXISTS (SELECT FROM erased e WHERE e.school = v_school AND e.id = v_child),
         'restrictions', coalesce((SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id DESC) FROM restriction r
                                    WHERE r.school = v_school AND r.child = v_child), '[]'));
 END $$;
 
--- Every restriction in the school, newest first; `before` is the id of the last one of the page before.
+-- Every restriction in the school but those on a child of the reader's own, newest first; `before` is the id of the last one of the page before.
 CREATE FUNCTION read_restrictions(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_school text := p_args->>'school';
 BEGIN
     RETURN jsonb_build_object(
         'subjects', log_subjects(v_school, NULL),
-        'restrictions', coalesce((SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id DESC) FROM (
+        'restrictions', coalesce((SELECT jsonb_agg(to_jsonb(r) - 'asked_operator' ORDER BY r.id DESC) FROM (
             SELECT * FROM restriction
              WHERE school = v_school AND (p_args->>'child' IS NULL OR child = (p_args->>'child')::uuid)
+               AND NOT family_of(v_school, child, (p_args->>'actor')::uuid)
                AND (p_args->>'before' IS NULL OR id < (p_args->>'before')::uuid)
              ORDER BY id DESC LIMIT (p_args->>'limit')::int) r), '[]'));
 END $$;
