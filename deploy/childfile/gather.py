@@ -12,7 +12,8 @@ Ask = Callable[[str, str, Json], Awaitable[Json]]
 """Takes service, query and body without a purpose; returns the answer, or raises Problem."""
 
 FORMAT = "samenkracht-child-file/1"
-PAGE = 200
+PAGE, NOTICES = 200, 100
+"""How many lines, and notices, are asked at once."""
 SIMPLE = (
     ("network", "child-network", "child"),
     ("network", "consents", "child"),
@@ -44,6 +45,7 @@ class Gatherer:
             self._keep(service, query, await self._asked(service, query, {name: self._child}))
         await self._goals()
         await self._plans()
+        await self._conversations()
         await self._notices()
         for language in ("nl", "en"):
             self._keep("audit", f"story-{language}", await self._pages("story", "sentences", {"language": language}))
@@ -63,20 +65,40 @@ class Gatherer:
                 self.refused.append(name)
             return None
 
-    async def _goals(self) -> None:
-        goals: list[Any] = []
-        after: Json = {}
+    async def _every(self, service: str, query: str, key: str, body: Json, cursor: str = "before") -> Json | None:
+        """Returns the answer with the things of all its pages under `key`; None when the reader may not see them."""
+        found: list[Any] = []
+        place: Json = {}
         while True:
-            found = await self._asked("goals", "goals-of-child", {"about": self._child, **after})
-            if found is None:
-                return
-            for one in found["goals"]:
-                whole = await self._asked("goals", "goal", {"goal": one["id"]})
-                goals.append(whole or one)
-            if found["next"] is None:
-                break
-            after = {"after": found["next"]}
+            page = await self._asked(service, query, {**body, **place})
+            if page is None:
+                return None
+            found += page[key]
+            if page.get("next") is None:
+                return {key: found, **{name: value for name, value in page.items() if name not in {key, "next"}}}
+            place = {cursor: page["next"]}
+
+    async def _goals(self) -> None:
+        found = await self._every("goals", "goals-of-child", "goals", {"about": self._child}, "after")
+        if found is None:
+            return
+        goals: list[Any] = []
+        for one in found["goals"]:
+            whole = await self._asked("goals", "goal", {"goal": one["id"]})
+            history = await self._asked("goals", "goal-history", {"goal": one["id"]})
+            goals.append({**(whole or one), **({} if history is None else {"history": history})})
         self._keep("goals", "goals", goals)
+
+    async def _conversations(self) -> None:
+        """Those that the reader takes part in, each with whether that reader felt heard."""
+        found = await self._every("goals", "conversations", "conversations", {"about": self._child})
+        if found is None:
+            return
+        talks = [
+            await self._asked("goals", "conversation", {"conversation": one["id"]}) or one
+            for one in found["conversations"]
+        ]
+        self._keep("goals", "conversations", talks)
 
     async def _plans(self) -> None:
         found = await self._asked("goals", "plans-of-child", {"about": self._child})
@@ -93,25 +115,13 @@ class Gatherer:
             self._keep("goals", "plans", plans)
 
     async def _notices(self) -> None:
-        found = await self._asked("notifications", "inbox", {})
+        found = await self._every("notifications", "inbox", "notices", {"limit": NOTICES})
         if found is not None:
             about = [one for one in found["notices"] if one.get("about") == self._child]
             self._keep("notifications", "inbox", about)
 
     async def _pages(self, query: str, key: str, more: Json) -> Json | None:
-        whole: list[Any] = []
-        last: Json = {}
-        before: Json = {}
-        while True:
-            asked = {"child": self._child, "limit": PAGE, **more, **before}
-            found = await self._asked("audit", query, asked)
-            if found is None:
-                return None
-            whole += found[key]
-            last = {name: value for name, value in found.items() if name not in {key, "next"}}
-            if found["next"] is None:
-                return {key: whole, **last}
-            before = {"before": found["next"]}
+        return await self._every("audit", query, key, {"child": self._child, "limit": PAGE, **more})
 
 
 def names_in(parts: dict[str, dict[str, Any]]) -> dict[str, str]:

@@ -38,6 +38,7 @@ HEADINGS: Mapping[str, tuple[str, str]] = {
     "network.emergencies": ("Toegang in een noodsituatie", "Access in an emergency"),
     "goals.goals": ("Doelen", "Goals"),
     "goals.plans": ("Plannen", "Plans"),
+    "goals.conversations": ("Gesprekken", "Conversations"),
     "goals.deadlines": ("Wat wanneer klaar moet zijn", "What is due when"),
     "notifications.inbox": ("Meldingen aan jou", "Messages to you"),
     "audit.story-{}": ("Wie keek, en waarom", "Who looked, and why"),

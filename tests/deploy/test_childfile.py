@@ -17,7 +17,8 @@ from shared.errors import Problem, ProblemType
 from tests.audit.test_pack_forms import NASTY, read
 
 CHILD, MUM, CARER, CARE = (f"00000000-0000-4000-8000-00000000000{n}" for n in range(1, 5))
-GOAL, PLAN, AFTER = (f"00000000-0000-4000-8000-00000000010{n}" for n in range(3))
+GOAL, PLAN, AFTER, TALK, OLDER = (f"00000000-0000-4000-8000-00000000010{n}" for n in range(5))
+PAGED = frozenset({"audit.story", "audit.who-looked", "goals.conversations", "notifications.inbox"})
 
 
 def line(idx: int, **more: object) -> dict[str, Any]:
@@ -29,9 +30,9 @@ def line(idx: int, **more: object) -> dict[str, Any]:
 class Services:
     """Answers like the services do, and notes what was asked."""
 
-    def __init__(self, forbidden: tuple[str, ...] = (), broken: str = "") -> None:
+    def __init__(self, forbidden: tuple[str, ...] = (), broken: str = "", paged: frozenset[str] = PAGED) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self._forbidden, self._broken = forbidden, broken
+        self._forbidden, self._broken, self._paged = forbidden, broken, paged
 
     async def ask(self, service: str, query: str, body: dict[str, Any]) -> dict[str, Any]:
         name = f"{service}.{query}"
@@ -59,11 +60,18 @@ class Services:
             "goals.plans-of-child": {"plans": [{"id": PLAN}]},
             "goals.plan": {"plan": {"id": PLAN}, "text": {"number": body.get("number", 3), "outlook": "verder"}},
             "goals.agreements": {"answers": []},
-            "notifications.inbox": {"notices": [{"about": CHILD, "words": "hier"}, {"about": MUM, "words": "elders"}]},
+            "goals.goal-history": {"history": [{"step": "reworded"}]},
+            "goals.conversations": {"conversations": [{"id": TALK if more else OLDER}]},
+            "goals.conversation": {"conversation": {"id": body.get("conversation")}, "my_heard": "mostly"},
+            "notifications.inbox": {
+                "notices": [{"about": CHILD, "words": "hier"}, {"about": MUM, "words": "elders"}]
+                if more
+                else [{"about": CHILD, "words": "eerder"}]
+            },
             "audit.story": {"sentences": [{"sentence": f"De leraar keek ({body.get('language')})."}]},
             "audit.who-looked": {"lines": [line(1), line(3)] if more else [line(2, outcome="denied")]},
         }
-        paged = {"next": 7 if more else None} if name in {"audit.story", "audit.who-looked"} else {}
+        paged = {"next": 7 if more else None} if name in self._paged else {}
         return answers.get(name, {}) | paged
 
 
@@ -84,7 +92,12 @@ async def test_every_page_of_every_service_is_asked_and_kept() -> None:
     (plan,) = file["parts"]["goals"]["plans"]
     assert [one["number"] for one in plan["older"]] == [1, 2]
     assert len(file["parts"]["audit"]["who-looked"]["lines"]) == 3
-    assert [one["words"] for one in file["parts"]["notifications"]["inbox"]] == ["hier"], "only about this child"
+    assert [one["words"] for one in file["parts"]["notifications"]["inbox"]] == ["hier", "eerder"], (
+        "only about this child"
+    )
+    assert [one["history"]["history"][0]["step"] for one in file["parts"]["goals"]["goals"]] == ["reworded"] * 2
+    talks = file["parts"]["goals"]["conversations"]
+    assert [(one["conversation"]["id"], one["my_heard"]) for one in talks] == [(TALK, "mostly"), (OLDER, "mostly")]
     assert file["not_for_this_reader"] == []
 
 
@@ -96,6 +109,15 @@ async def test_what_the_reader_may_not_see_is_named_and_a_service_that_is_away_m
         await made(Services(broken="goals.plan"))
     with pytest.raises(Problem):
         await made(Services(forbidden=("network.child-file",)))
+
+
+async def test_a_conversation_or_history_that_is_not_the_readers_is_named_too() -> None:
+    """As goals answers before it had pages: without `next`."""
+    hidden = ("goals.conversation", "goals.goal-history")
+    file = await made(Services(hidden, paged=PAGED - {"goals.conversations"}))
+    assert file["not_for_this_reader"] == ["goals.goal-history", "goals.conversation"]
+    assert file["parts"]["goals"]["conversations"] == [{"id": TALK}]
+    assert "history" not in file["parts"]["goals"]["goals"][0]
 
 
 async def test_who_received_what_is_told_with_names_and_periods() -> None:
