@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import IO
+
+
+def new_private(path: Path) -> IO[bytes]:
+    """Open a file to write that only its owner reads; raises FileExistsError when it is there already."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def write_private(path: Path, content: str | bytes) -> None:

@@ -1,4 +1,4 @@
-"""Writes a pack, a page at a time: memory does not grow with the log."""
+"""Writes a pack, a page at a time, for its owner's eyes only: memory does not grow with the log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
+from deploy.files import new_private
 from deploy.pack.derived import Derived, finding_of, findings_text
 from deploy.pack.layout import (
     ABOUT,
@@ -49,7 +50,7 @@ class PackWriter:
         self._numbers: defaultdict[str, int] = defaultdict(int)
         self.whole = first == 0 and end == self._under.size
         self.made = Manifest(self._under.origin, self._under.origin.rpartition("/")[2], first=first, end=end)
-        folder.mkdir(parents=True)
+        folder.mkdir(mode=0o700, parents=True)
         self._lines = self._new(LINES)
         self._files = {name: self._new(name) for name in (TABLE, EVENTS)}
         self._parquet = ParquetFile(folder / PARQUET)
@@ -113,6 +114,8 @@ class PackWriter:
         texts |= self._derived.pages(self.made, [finding_of(line) for line in self._found.splitlines()])
         for name, content in texts.items():
             self._put(name, content)
+        if (self._folder / PARQUET).exists():  # its library opens it
+            (self._folder / PARQUET).chmod(0o600)
         with Source(self._folder) as source:
             self.made.files = {name: source.facts(name) for name in source.names()}
         self._put(MANIFEST, self.made.text.encode())
@@ -138,7 +141,7 @@ class PackWriter:
     def _new(self, name: str) -> IO[bytes]:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("xb")
+        return new_private(path)
 
     def _put(self, name: str, content: bytes) -> None:
         with self._new(name) as file:
@@ -147,11 +150,15 @@ class PackWriter:
 
 def zipped(folder: Path, target: Path) -> None:
     """Makes a zip of a pack's folder, the same bytes for the same pack, and removes the folder."""
-    with Source(folder) as source, zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as out:
+    with (
+        Source(folder) as source,
+        new_private(target) as made,
+        zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as out,
+    ):
         for name in source.names():
             info = zipfile.ZipInfo(name)
             info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
+            info.external_attr = 0o600 << 16
             with source.open(name) as file, out.open(info, "w", force_zip64=True) as into:
                 shutil.copyfileobj(file, into)
     shutil.rmtree(folder)

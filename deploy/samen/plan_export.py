@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deploy.files import write_private
 from deploy.samen.plan_page import page_of
 from deploy.samen.plans import About, As, PlanId, School, Why, ask_goals
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
 
-Out = Annotated[Path, typer.Option("--out", help="The file to write.")]
+Out = Annotated[Path, typer.Option("--out", help="A new file; only you can read it.")]
 
 
 class Language(StrEnum):
@@ -31,12 +32,20 @@ def add_to(goals: typer.Typer, plans: typer.Typer) -> None:
     plans.command()(document)
 
 
+def _is_new(out: Path) -> None:
+    """Ends the command, before anything is asked, when the file is there already."""
+    if out.exists():
+        Console(stderr=True, soft_wrap=True).print(f"{out} is there already: name a new one", style="red", markup=False)
+        raise typer.Exit(1)
+
+
 def export(
     about: About, school: School, person: As, out: Out, purpose: Why = Purpose.OWN_DATA, directory: Dir = None
 ) -> None:
     """Write a child's goals, scores and plans as a FHIR R4 Bundle."""
+    _is_new(out)
     found = ask_goals(directory, school, person, "export-child", {"about": about, "purpose": purpose})
-    out.write_text(json.dumps(found["bundle"], indent=1, ensure_ascii=False) + "\n")
+    write_private(out, json.dumps(found["bundle"], indent=1, ensure_ascii=False) + "\n")
     told = f"{len(found['bundle']['entry'])} resources in {out}"
     if not found["scores_shown"]:
         told += "; scores are not yours to export"
@@ -55,8 +64,9 @@ def document(
     directory: Dir = None,
 ) -> None:
     """Write a plan with its agreements as a page (HTML) to read and to print."""
+    _is_new(out)
     found = ask_goals(directory, school, person, "export-plan", {"plan": plan, "purpose": purpose})
-    out.write_text(page_of(found, language.value))
+    write_private(out, page_of(found, language.value))
     broken = sum(not one["verifies"] for one in found["answers"])
     told = f"{out}: {len(found['answers'])} agreements" + (f", of which {broken} DO NOT VERIFY" if broken else "")
     Console(soft_wrap=True).print(told, markup=False)

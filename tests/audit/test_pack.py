@@ -75,6 +75,16 @@ def test_a_pack_is_the_same_as_a_zip_and_again(tmp_path: Path) -> None:
         checked(tmp_path / "a.zip")
 
 
+def test_a_pack_is_for_who_exports_it_only(tmp_path: Path) -> None:
+    for name in ("p", "q"):
+        make(tmp_path / name, SCHOOL, entries_of(SCHOOL, 20))
+    zipped(tmp_path / "q", tmp_path / "q.zip")
+    files = [one for one in (tmp_path / "p").rglob("*") if one.is_file()]
+    assert len(files) > 10
+    for path in (tmp_path / "p", tmp_path / "q.zip", *files):
+        assert not path.stat().st_mode & 0o077, path
+
+
 def test_the_first_bad_line_is_named(tmp_path: Path) -> None:
     make(tmp_path / "p", SCHOOL, entries_of(SCHOOL, 700))
     lines = (tmp_path / "p" / LINES).read_bytes().splitlines(keepends=True)

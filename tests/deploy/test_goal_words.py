@@ -145,6 +145,13 @@ def test_an_export_and_a_document_are_files_and_say_what_is_not_in_them(client: 
     asked = ["plan", "document", GOAL, *WHO, "--out", str(page)]
     CliRunner().invoke(app, asked, catch_exceptions=False)
     assert "<h1>Plan, versie 1</h1>" in page.read_text()
+    assert not (out.stat().st_mode | page.stat().st_mode) & 0o077, "for their owner only"
+    before = len(client.asked)
+    for path, again in ((page, asked), (out, ["goals", "export", CHILD, *WHO, "--out", str(out)])):
+        path.write_text("kept")
+        refused = CliRunner().invoke(app, again)
+        assert (refused.exit_code, "is there already" in refused.output, path.read_text()) == (1, True, "kept")
+    assert len(client.asked) == before, "nothing leaves, and no line says that it did"
     for _, name, body, _ in client.asked:
         assert BY_NAME[name].body.model_validate_json(body)
 
