@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -47,9 +49,15 @@ def note_of(
 
 
 def make(
-    folder: Path, school: str, entries: list[bytes], first: int = 0, end: int | None = None, note: str | None = None
+    folder: Path,
+    school: str,
+    entries: list[bytes],
+    first: int = 0,
+    end: int | None = None,
+    note: str | None = None,
+    found: Sequence[Mapping[str, Any]] = (),
 ) -> Manifest:
-    """Writes a pack of a log, of its lines from `first` to `end`."""
+    """Writes a pack of a log, of its lines from `first` to `end`, with what the judge found."""
     end = len(entries) if end is None else end
     note = note or note_of(school, entries)
     older = [note_of(school, entries[:size]) for size in range(STEP, len(entries), STEP)]
@@ -59,6 +67,7 @@ def make(
             writer.entries(entries[at : min(at + 170, end)])
         writer.hashes([leaf_hash(entry) for entry in entries[end:]])
         writer.checkpoints([*older, note])
+        writer.findings(found)
         return writer.finish(pem_of(KEY.public_key()), POLICY_TEXT.encode())
 
 

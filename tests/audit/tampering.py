@@ -11,15 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from deploy.pack.layout import (
     CHECKPOINTS,
     EVENTS,
+    FINDINGS,
     LINES,
     LOG,
     MANIFEST,
     NOTE,
     PAGES,
+    PARQUET,
     POLICY,
     TABLE,
     Manifest,
@@ -28,6 +31,7 @@ from deploy.pack.layout import (
 )
 from deploy.pack.layout import HEADER as CSV_HEADER
 from deploy.pack.layout import KEY as PUBLIC
+from deploy.pack.parquet import available
 from deploy.pack.report import Report
 from deploy.pack.source import Source
 from deploy.pack.writer import PackWriter
@@ -127,8 +131,22 @@ def remove(at: Scene, name: str) -> None:
 FILE_KINDS: tuple[Callable[[Scene, str], None], ...] = (change, drop, insert, reorder, truncate, swap, remove)
 FILES = (
     *(LINES, LINES, LINES, "tile", "tile", "tile", NOTE, CHECKPOINTS, TABLE, EVENTS, *PAGES.values()),
-    *(PUBLIC, POLICY, MANIFEST, "README.txt"),
+    *(PUBLIC, POLICY, MANIFEST, "README.txt", FINDINGS, *((PARQUET,) if available() else ())),
 )
+
+
+def findings(entries: list[bytes], size: int) -> list[dict[str, Any]]:
+    """Returns what a judge could have found wrong with every thirtieth line."""
+    return [
+        {
+            "idx": idx,
+            "code": "after_end",
+            "part": "",
+            "says": {"actor": entry_of(entries[idx])["actor"]},
+            "shows": {"valid_until": f"2026-03-{idx % 28 + 1:02}"},
+        }
+        for idx in range(0, size, 30)
+    ]
 
 
 def resign(at: Scene) -> None:
@@ -201,7 +219,14 @@ class Lab:
         self.shapes = ((1, 0, 1), (255, 0, 255), (257, 0, 257), (640, 0, 640), (640, 150, 420))
         for size, first, end in self.shapes:
             for school, entries in self.logs.items():
-                make(folder / f"{size}-{first}" / school, school, entries[:size], first, end)
+                make(
+                    folder / f"{size}-{first}" / school,
+                    school,
+                    entries[:size],
+                    first,
+                    end,
+                    found=findings(entries, size),
+                )
 
     def trial(self, seed: int, folder: Path) -> Trial:
         """Tampers once, as the seed says, with a copy below `folder`, and has it looked for."""
@@ -221,6 +246,8 @@ class Lab:
             name = scene.some_tile() if name == "tile" else name
             if kind is drop and careful and name == CHECKPOINTS and size > STEP:
                 continue  # that an older checkpoint was left out shows nowhere, and shows no line
+            if kind is remove and careful and name == PARQUET:
+                continue  # a pack may have none: its lines are all there without
             kind(scene, name)
             if careful:
                 mend(scene, table=name != TABLE)
