@@ -59,6 +59,11 @@ class LaneState:
     def lag(self) -> int:
         return max(0, self.head.seq - self.position.seq)
 
+    def reach(self, position: Position) -> None:
+        """Notes how far the lane has come; what fails next does not stand still."""
+        if position != self.position:
+            self.position, self.pause_s = position, FIRST_PAUSE_S
+
 
 class Lanes(dict[Key, LaneState]):
     """A consumer's lanes; one that was not heard of before begins at nothing. Times are the event loop's (s)."""

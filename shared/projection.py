@@ -81,6 +81,10 @@ class Position:
     hash: str = GENESIS
 
 
+Reached = Callable[[Position], object]
+"""Hears how far a lane has come, once that is committed."""
+
+
 class Fork(Exception):
     """The producer's numbers now carry other events than those applied here: the lane stops until it is recovered."""
 
@@ -117,10 +121,13 @@ class Applier:
         self._ids = ids
         self._telemetry = telemetry
 
-    async def apply(self, school: str, producer: str, events: Sequence[Event]) -> Applied:
+    async def apply(
+        self, school: str, producer: str, events: Sequence[Event], reached: Reached = lambda _: None
+    ) -> Applied:
         """Applies what of `events` comes next, skips what was applied, stops before a gap or where it took too long.
 
-        Raises Fork, Blocked, or what the reaction raised (nothing was changed then: try again).
+        Tells `reached` how far the lane has come, after each commit. Raises Fork, Blocked, or what the reaction raised:
+        of what was not reached then, nothing was changed. Try again from there.
         """
         done, rest = Applied(Position()), list(events)
         while rest and done.missing_from is None:
@@ -129,13 +136,14 @@ class Applier:
             try:
                 done = await self._run(school, producer, run)
             except (Permanent, ValidationError) as error:
-                done = await self._singly(school, producer, run, error)
+                done = await self._singly(school, producer, run, error, reached)
             except LOST:
                 # Perhaps the run outlived the longest transaction: the next is half as long.
                 self._most[school, producer] = max(1, len(run) // 2)
                 if done.position.seq:
                     return Applied(done.position, done.position.seq + 1)
                 raise
+            reached(done.position)
             self._most[school, producer] = min(MOST, most + 1 + most // 8)
         return done
 
@@ -150,7 +158,9 @@ class Applier:
         if (why := self._stopped(school)) is not None:  # what follows from events would reuse this journal's numbers
             raise Transient(why)
 
-    async def _singly(self, school: str, producer: str, events: Sequence[Event], error: Exception) -> Applied:
+    async def _singly(
+        self, school: str, producer: str, events: Sequence[Event], error: Exception, reached: Reached
+    ) -> Applied:
         """Finds the event of a run that can never be applied; what precedes it is applied, what follows goes on."""
         done = Applied(Position())
         for event in events:
@@ -158,6 +168,7 @@ class Applier:
                 done = await self._run(school, producer, [event])
             except (Permanent, ValidationError) as found:
                 done = await self._set_aside(school, producer, event, found)
+            reached(done.position)
             if done.missing_from is not None:
                 break
         log.warning("a run was applied singly", extra={"code": "run_singly", "kind": type(error).__name__})

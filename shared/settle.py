@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from shared.backlog import Key
 from shared.bus import Bus
 from shared.db import LOST, RETRY
 from shared.errors import Transient
 from shared.events.base import Event
-from shared.lanes import FIRST_PAUSE_S, LONGEST_PAUSE_S, Lanes, LaneState, tell
+from shared.lanes import LONGEST_PAUSE_S, Lanes, LaneState, tell
 from shared.projection import Applied, Applier, Blocked, Fork
 from shared.pull import AUTHORITY
 from shared.replay import NotTold, replayed
@@ -116,22 +117,25 @@ class Settler:
             raise
 
     async def attempt(self, key: Key, events: Sequence[Event], apply: Apply | None = None) -> int | None:
-        """Applies events, again where a lock was lost; returns the first seq that is missing, if one is."""
+        """Applies events, again where a lock was lost; returns the first seq that is missing, if one is.
+
+        What was committed counts, whatever is raised for what follows: it is not gone over again.
+        """
         producer, school = key
         lane = self._lanes[key]
-        apply = apply or self._applier.apply
-        for attempt in range(TRIES):
-            try:
-                applied = await apply(school, producer, events)
-            except RETRY:
-                await asyncio.sleep(0.01 * 2**attempt)
-            else:
-                moved = applied.position != lane.position
-                lane.position = applied.position
-                if moved:
-                    lane.pause_s = FIRST_PAUSE_S  # what fails next does not stand still
-                if moved and producer == AUTHORITY:  # a withdrawal waits to hear it
-                    await tell(self._bus, {key: lane.position})
-                return applied.missing_from
+        before = lane.position
+        apply = apply or partial(self._applier.apply, reached=lane.reach)
+        try:
+            for attempt in range(TRIES):
+                try:
+                    applied = await apply(school, producer, events)
+                except RETRY:
+                    await asyncio.sleep(0.01 * 2**attempt)
+                else:
+                    lane.reach(applied.position)
+                    return applied.missing_from
+        finally:
+            if lane.position != before and producer == AUTHORITY:  # a withdrawal waits to hear it
+                await tell(self._bus, {key: lane.position})
         msg = "locks"
         raise Transient(msg)

@@ -12,10 +12,10 @@ from shared import consumer as looping
 from shared import settle
 from shared.backlog import Key
 from shared.consumer import Consumer
-from shared.errors import Transient
+from shared.errors import Permanent, Transient
 from shared.events.base import Event
 from shared.lanes import LONGEST_PAUSE_S, LaneState
-from shared.projection import Applied, Applier, Position, _sift
+from shared.projection import Applied, Applier, Blocked, Position, _sift
 from shared.replay import STOPPED
 from shared.telemetry import Telemetry
 from tests.audit.support import Journal
@@ -59,10 +59,20 @@ class Toy(Applier):
         self.longest = 500
         self.fails: Callable[[Key], Awaitable[None]] | None = None
         self.moved: list[Key] = []
+        self.runs: list[int] = []
+        """How many events each transaction was given."""
+        self.poison: int | None = None
+        self.poisons: Exception = Permanent("no_good")
+
+    async def _set_aside(self, _school: str, _producer: str, _event: Event, error: Exception) -> Applied:
+        raise Blocked(str(error))
 
     async def _run(self, school: str, producer: str, events: Sequence[Event], _ready: Any = None) -> Applied:  # noqa: ANN401
         if self.fails is not None:
             await self.fails((producer, school))
+        self.runs.append(len(events))
+        if self.poison and any(event.seq == self.poison > self.at[producer, school].seq for event in events):
+            raise self.poisons
         run, missing = _sift(self.at[producer, school], events)
         if len(run) > self.longest:
             raise TimeoutError
@@ -183,6 +193,26 @@ async def test_a_lane_that_not_even_the_shortest_transaction_helps_raises_an_ala
         stage.lane(OLM).try_at = 0.0
     assert stage.lane(OLM).pause_s == LONGEST_PAUSE_S
     assert stage.alarms()["lane_waits"] == 1
+
+
+async def test_a_blocked_lane_is_tried_again_from_the_event_that_holds_it(stage: Stage) -> None:
+    stage.toy.poison = 10
+    await stage.deliver(OLM, list(stage.journal(OLM, 12)))
+    assert (stage.lane(OLM).position.seq, stage.lane(OLM).stopped) == (9, "blocked:no_good")
+    stage.toy.runs.clear()
+    stage.consumer.lanes.try_now(OLM)
+    await stage.deliver(OLM, ())
+    assert stage.toy.runs == [3, 1]  # what waits in one go, then the event alone: not the nine before it again
+    stage.toy.poison = None
+    stage.consumer.lanes.try_now(OLM)
+    await stage.deliver(OLM, ())
+    assert (stage.lane(OLM).position.seq, stage.lane(OLM).stopped) == (12, None)
+
+
+async def test_what_was_committed_before_a_wait_is_not_gone_over_again(stage: Stage) -> None:
+    stage.toy.poison, stage.toy.poisons = 600, Transient("revision")
+    await stage.deliver(OLM, list(stage.journal(OLM, 700)))
+    assert (stage.lane(OLM).position.seq, stage.lane(OLM).stopped) == (500, "waiting:revision")
 
 
 async def test_a_lane_that_waits_is_tried_again_at_its_time_though_no_head_is_heard(stage: Stage) -> None:
