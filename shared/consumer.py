@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 CURSORS_EVERY_S = 1.0
 SCHOOLS_AT_ONCE = 4
 LANES_A_TURN = 8
-"""Lanes that take from the journal before what was delivered has its turn."""
+"""Lanes that take from the journal before what is delivered meanwhile has its turn."""
 BUSY = 8
 """A turn of more events than this shows a busy bus: the next waits a little, so that more share a transaction."""
 GATHER_S = 0.05
@@ -118,25 +118,29 @@ class Consumer:
         if not self._pull.at_hand and not self._due:
             await _happens(self._pull.woken, LOOK_EVERY_S)
         async with self.turn:
-            await self._settle_due(asyncio.get_running_loop().time())
-            self._pull.urgent.clear()
-            batch = self._pull.take()
-            if batch:
-                await self._pull.ask(subscription)
-                await self._take(batch)
+            batch = await self._bring_on(subscription, asyncio.get_running_loop().time())
         if BUSY < len(batch) < BATCH:
             await _happens(self._pull.urgent, GATHER_S)
 
-    async def _settle_due(self, now: float) -> None:
-        """Brings some lanes that are due on by a page each, the authority's first; what is left is due again."""
+    async def _bring_on(self, subscription: Subscription, now: float) -> list[Msg]:
+        """Brings on the authority's lanes that are due, then what was delivered, then some of the other lanes due.
+
+        Those that are due get a page each; what is left is due again. Returns what was delivered.
+        """
         self._settler.begin_turn(now)
         passed = self._backlog.passed(now, at_hand=self._pull.at_hand)
         self._due |= dict.fromkeys([*self.lanes.rested(now), *passed])
         due = sorted(self._due, key=_of_others)[:LANES_A_TURN]
         for key in due:
             del self._due[key]
-        for _, lanes in groupby(due, key=_of_others):
-            await self._settle_all(dict.fromkeys(lanes, ()))
+        await self._settle_all({key: () for key in due if not _of_others(key)})
+        self._pull.urgent.clear()
+        batch = self._pull.take()
+        if batch:
+            await self._pull.ask(subscription)
+            await self._take(batch)
+        await self._settle_all({key: () for key in due if _of_others(key)})
+        return batch
 
     async def _take(self, batch: Sequence[Msg]) -> None:
         lanes: defaultdict[Key, list[Event]] = defaultdict(list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -16,9 +17,11 @@ from shared.errors import Permanent, Transient
 from shared.events.base import Event
 from shared.lanes import LONGEST_PAUSE_S, LaneState
 from shared.projection import Applied, Applier, Blocked, Position, _sift
+from shared.pull import BATCH
 from shared.replay import STOPPED
 from shared.telemetry import Telemetry
 from tests.audit.support import Journal
+from tests.shared.test_consumer import message
 
 OLM: Key = ("goals", "olm")
 
@@ -111,7 +114,14 @@ class Stage:
     async def turn(self, *due: Key, now: float = 0.0) -> None:
         """Takes a turn of what is due, these lanes too; at 0 s no pause is over."""
         self.consumer._due |= dict.fromkeys(due)
-        await self.consumer._settle_due(now)
+        nowhere: Any = None
+        await self.consumer._bring_on(nowhere, now)
+
+    def receive(self, event: Event) -> None:
+        """Has the bus deliver an event, which the next turn takes."""
+        self.consumer._pull._left = BATCH + 1  # enough is asked for
+        self.consumer._pull._asked_at = asyncio.get_running_loop().time()
+        self.consumer._pull._inbox.put_nowait(message(event, 1))
 
     async def deliver(self, key: Key, events: Sequence[Event]) -> bool:
         return await self.consumer._settler.settle(key, events)
@@ -159,6 +169,15 @@ async def test_of_the_lanes_that_are_due_the_authoritys_come_first(stage: Stage)
     await stage.turn()
     await stage.turn()
     assert set(stage.toy.moved) == {*others, ("network", "last")}
+
+
+async def test_what_the_authority_told_does_not_wait_for_the_journals_of_others(stage: Stage) -> None:
+    others = [("goals", f"s-{n}") for n in range(3)]
+    for key in [*others, ("network", "due")]:
+        stage.journal(key, 1)
+    stage.receive(stage.journal(("network", "told"), 1)[0])
+    await stage.turn(*others, ("network", "due"))
+    assert stage.toy.moved == [("network", "due"), ("network", "told"), *others]
 
 
 async def test_a_journal_that_has_no_more_than_was_applied_is_not_asked_over_and_over(stage: Stage) -> None:
