@@ -198,7 +198,10 @@ class Consumer:
         return not self.active or (not self.lanes.late(now) and self._pull.answered(now))
 
     async def retry(self, school: str, producer: str, about: Any = None) -> int:  # noqa: ANN401  UUID or None
-        """Tries what was set aside again: a parked child's or member's events, or a blocked lane."""
+        """Tries what was set aside again: a parked child's or member's events, or a blocked lane; says how many went.
+
+        They are taken between the turns, one each: what is delivered meanwhile does not wait for all of them.
+        """
         if (producer, school) not in self.lanes:
             raise Problem(ProblemType.NOT_FOUND, "no such lane: `samen status` lists them")
         self.lanes.try_now((producer, school))
@@ -206,8 +209,12 @@ class Consumer:
             self._due[producer, school] = None
             self._pull.woken.set()
             return 0
-        async with self.turn:
-            return await self._applier.retry_parked(school, producer, about)
+        went = 0
+        while True:
+            async with self.turn:  # whoever waits for it has it before the next
+                if not await self._applier.retry_parked(school, producer, about):
+                    return went
+            went += 1
 
 
 def _of_others(key: Key) -> bool:

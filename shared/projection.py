@@ -41,7 +41,7 @@ ON CONFLICT (school, producer, seq) DO UPDATE SET tries = dead_letter.tries + 1,
 UNBLOCK = "DELETE FROM dead_letter WHERE school = $1 AND producer = $2 AND state = 'blocking' AND seq <= $3"
 PARKED = """
 SELECT seq, event FROM dead_letter
- WHERE school = $1 AND producer = $2 AND about = $3 AND state <> 'blocking' ORDER BY seq LIMIT 500
+ WHERE school = $1 AND producer = $2 AND about = $3 AND state <> 'blocking' ORDER BY seq LIMIT 1
 """
 TAKE_BACK = "DELETE FROM dead_letter WHERE school = $1 AND producer = $2 AND seq = $3"
 TRIED = """
@@ -238,29 +238,27 @@ class Applier:
             raise Blocked(code)
         return Applied(Position(event.epoch, event.seq, event.hash))
 
-    async def retry_parked(self, school: str, producer: str, about: UUID) -> int:
-        """Applies the parked events of one child or member again, in order, under the lane's lock; says how many went.
+    async def retry_parked(self, school: str, producer: str, about: UUID) -> bool:
+        """Applies the next parked event of one child or member again, under the lane's lock; says whether one went.
 
-        Stops at the first that still cannot be applied: what waits behind it goes on waiting.
+        None goes before the one that still cannot be applied: what waits behind it goes on waiting.
         """
-        went = 0
-        while True:
-            async with self._db.lane(partial(self._refuse_stopped, school)) as conn:
-                opened = await conn.fetchrow(OPEN_LANE, school, producer, [])
-                letter = await conn.fetchrow(PARKED, school, producer, about)
-                if letter is None or opened is None:
-                    return went
-                event = Event.parse(letter["event"].encode())
-                try:
-                    async with conn.transaction():
-                        follow_ups = await self._lanes[producer].react(conn, [event])
-                except (Permanent, ValidationError) as error:
-                    code = error.code if isinstance(error, Permanent) else "does_not_validate"
-                    await conn.execute(TRIED, school, producer, event.seq, code)
-                    return went
-                await conn.execute(TAKE_BACK, school, producer, event.seq)
-                await append(conn, school, follow_ups, self._ids, opened["domain_now"])
-            went += 1
+        async with self._db.lane(partial(self._refuse_stopped, school)) as conn:
+            opened = await conn.fetchrow(OPEN_LANE, school, producer, [])
+            letter = await conn.fetchrow(PARKED, school, producer, about)
+            if letter is None or opened is None:
+                return False
+            event = Event.parse(letter["event"].encode())
+            try:
+                async with conn.transaction():
+                    follow_ups = await self._lanes[producer].react(conn, [event])
+            except (Permanent, ValidationError) as error:
+                code = error.code if isinstance(error, Permanent) else "does_not_validate"
+                await conn.execute(TRIED, school, producer, event.seq, code)
+                return False
+            await conn.execute(TAKE_BACK, school, producer, event.seq)
+            await append(conn, school, follow_ups, self._ids, opened["domain_now"])
+        return True
 
     async def reachable(self) -> bool:
         """Tells whether the database answers."""

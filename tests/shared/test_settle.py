@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -332,3 +333,26 @@ async def test_a_lane_that_fails_is_one_line_with_its_traceback_and_pauses(
     assert line.exc_info is not None
     assert line.exc_info[0] is RuntimeError
     assert (stage.alarms()["lane_failed"], stage.lane(OLM).stopped) == (1, "RuntimeError")
+
+
+async def test_a_turn_comes_between_the_events_that_are_retried(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    waiting: list[asyncio.Task[None]] = []
+
+    async def turn() -> None:
+        async with stage.consumer.turn:
+            done.append("turn")
+
+    async def retry_parked(*_: object) -> bool:
+        waiting.append(asyncio.create_task(turn()))
+        await asyncio.sleep(0)  # it waits now
+        if done.count("event") == 2:
+            return False
+        done.append("event")
+        return True
+
+    monkeypatch.setattr(stage.toy, "retry_parked", retry_parked)
+    stage.journal(OLM, 1)
+    assert await stage.consumer.retry("olm", "goals", uuid4()) == 2
+    await asyncio.gather(*waiting)
+    assert done == ["event", "turn", "event", "turn", "turn"]
