@@ -153,18 +153,22 @@ class Lanes(dict[Key, LaneState]):
         lane.try_at, lane.pause_s = 0.0, FIRST_PAUSE_S
 
     def settled(self, key: Key, now: float, *, moved: bool) -> None:
-        """Notes that nothing stood in a lane's way; one that is still behind its head is so from now.
+        """Notes that nothing stood in a lane's way; one that came on, but not to its head, is behind it from now.
 
         What was skipped says nothing of a fork: only events that continue the lane do, or a head that fits.
         """
         lane = self[key]
         if moved or lane.stopped != "fork":
             lane.stopped = None
-        lane.pause_s, lane.behind_since = FIRST_PAUSE_S, None
+        lane.pause_s = FIRST_PAUSE_S
+        if moved:
+            lane.behind_since = None
         self._paused.discard(key)
         self._backlog.clear(key)
         if lane.lag:
             self._note_behind(key, lane, now, active=True)
+        else:
+            lane.behind_since = None
 
     def late(self, now: float) -> bool:
         """Tells whether a lane has been behind for long, and not on purpose."""

@@ -50,6 +50,18 @@ def test_a_lane_that_is_brought_on_but_not_to_its_head_is_left_for_another_momen
     assert heard.due(1.4 + BEHIND_S)
 
 
+def test_a_lane_that_is_looked_after_but_does_not_come_on_is_late_all_the_same() -> None:
+    heard = Heard()
+    heard.head(20, 1.0)
+    for now in range(2, 12):
+        heard.lanes.settled(LANE, now, moved=False)
+    assert not heard.lanes.late(10.9)
+    assert heard.lanes.late(11.1)
+    heard.lanes[LANE].position = Position(1, 15, HASH)
+    heard.lanes.settled(LANE, 12.0, moved=True)
+    assert not heard.lanes.late(21.9)
+
+
 def test_a_lane_that_reaches_its_head_is_not_due() -> None:
     heard = Heard()
     heard.head(20, 1.0)
