@@ -44,6 +44,8 @@ class LaneState:
     """Where the lane stood when a head was last heard that does not fit it."""
     try_at: float = 0.0
     pause_s: float = FIRST_PAUSE_S
+    alarm_at: float = 0.0
+    """Not before this is it told again that the lane waits."""
 
     @property
     def held(self) -> bool:

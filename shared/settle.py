@@ -22,6 +22,7 @@ REPLAY_LIMIT = 500
 SILENT_S = 5.0
 """So long a producer that did not answer is not asked again, unless a head of it is heard."""
 TRIES = 8
+ALARM_EVERY_S = 60.0
 
 Apply = Callable[[str, str, Sequence[Event]], Awaitable[Applied]]
 
@@ -83,11 +84,13 @@ class Settler:
         return False
 
     def _wait(self, key: Key, why: str) -> None:
-        """Pauses a lane; an alarm when even the longest pause did not help."""
+        """Pauses a lane; an alarm when even the longest pause did not help, at most once a minute."""
         producer, school = key
-        if self._lanes[key].pause_s == LONGEST_PAUSE_S:
+        lane, now = self._lanes[key], asyncio.get_running_loop().time()
+        if lane.pause_s == LONGEST_PAUSE_S and now >= lane.alarm_at:
+            lane.alarm_at = now + ALARM_EVERY_S
             self._telemetry.alarm("lane_waits", "a lane waits and waits", producer=producer, school=school, reason=why)
-        self._lanes.pause(key, why, asyncio.get_running_loop().time())
+        self._lanes.pause(key, why, now)
 
     async def _apply(self, key: Key, lane: LaneState, events: Sequence[Event]) -> bool:
         missing: int | None = None

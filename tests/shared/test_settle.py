@@ -213,6 +213,11 @@ async def test_a_lane_that_not_even_the_shortest_transaction_helps_raises_an_ala
         stage.lane(OLM).try_at = 0.0
     assert stage.lane(OLM).pause_s == LONGEST_PAUSE_S
     assert stage.alarms()["lane_waits"] == 1
+    for alarms in (1, 2):  # it goes on waiting: that is told once a minute, not at each try
+        stage.lane(OLM).alarm_at -= 60.0 * (alarms - 1)
+        stage.lane(OLM).try_at = 0.0
+        await stage.deliver(OLM, events)
+        assert stage.alarms()["lane_waits"] == alarms
 
 
 async def test_a_blocked_lane_is_tried_again_from_the_event_that_holds_it(stage: Stage) -> None:
