@@ -44,6 +44,11 @@ ON CONFLICT ON CONSTRAINT consent_pk DO UPDATE
        answers = (SELECT coalesce(jsonb_agg(a), '[]') FROM jsonb_array_elements(k.answers) a
                    WHERE k.starts_at = excluded.starts_at OR a->>'answer' <> 'given')
 """
+# Asked anew for the same period, it has a version of its own: one that only came to stand open has that of the fact
+# by which it did.
+CONSENT_ASKED = CONSENT.replace(
+    "k.starts_at = excluded.starts_at", "(k.starts_at = excluded.starts_at AND k.version >= excluded.version)"
+)
 ANSWER = """
 UPDATE consent SET answers = (
     SELECT coalesce(jsonb_agg(a), '[]') FROM jsonb_array_elements(answers) a WHERE a->>'holder' <> $3::text

@@ -79,12 +79,14 @@ async def test_consents_and_who_decides_stand_again(network: Network, family: Fa
     await lost(network, "consent", network.ask("refuse-consent", family.dad, **asked))
     plan = family.consent(categories=["plan"])
     await lost(network, "consent", network.ask("give-consent", family.mum, **plan))
-    shown = await network.manage("child-network", child=family.kim, purpose="administration")
-    one = next(one for one in shown["authorities"] if one["holder"] == str(family.dad))
-    ended = {"child": family.kim, "authority": one["authority"], "version": one["version"]}
-    await lost(network, "authority", network.manage("end-authority", **ended))
-    body = {"child": family.kim, "holder": family.dad, "scope": ["sharing", "plan"], "source": "court"}
-    await lost(network, "authority", network.manage("record-authority", **body))
+    for table in ("authority", "consent"):  # what mum said yes to is given by that alone, and then asked of both
+        shown = await network.manage("child-network", child=family.kim, purpose="administration")
+        dads = [one for one in shown["authorities"] if one["holder"] == str(family.dad)]
+        one = max(dads, key=lambda one: one["authority"])
+        ended = {"child": family.kim, "authority": one["authority"], "version": one["version"]}
+        await lost(network, table, network.manage("end-authority", **ended))
+        body = {"child": family.kim, "holder": family.dad, "scope": ["sharing", "plan"], "source": "court"}
+        await lost(network, table, network.manage("record-authority", **body))
 
 
 async def test_a_renewal_carries_on_the_consent_that_it_carried_on(network: Network, family: Family) -> None:
@@ -93,6 +95,10 @@ async def test_a_renewal_carries_on_the_consent_that_it_carried_on(network: Netw
     await network.attend()
     await lost(network, "consent", network.ask("ask-consent", family.ib, **family.consent()))
     await lost(network, "consent", network.ask("give-consent", family.mum, **family.consent()))
+    # Asked anew with a newer notice, for the same time: the yes to the older one is none.
+    newer = family.consent(notice_version=2)
+    await lost(network, "consent", network.ask("ask-consent", family.ib, **newer))
+    assert (await network.ask("give-consent", family.dad, **newer))["state"] == "asked"
 
 
 async def test_disputes_and_emergencies_stand_again(network: Network, family: Family) -> None:
