@@ -87,6 +87,12 @@ def standing(same: list[Consent], now: datetime) -> list[Consent]:
     return [one for one in same if one.ends_at > now]
 
 
+def last_of(same: list[Consent]) -> Consent | None:
+    """Returns the one that none carries on: the latest, also where their time ended together."""
+    carried_on = {one.renews for one in same}
+    return next((one for one in reversed(same) if one.id not in carried_on), None)
+
+
 def check_version(body: Named, *meant: Consent) -> None:
     """Raises a Problem when another version was seen than any of those meant has."""
     if body.version is not None and body.version not in {one.version for one in meant}:
@@ -162,12 +168,12 @@ def next_consent(asked: Asked[AskConsent] | Asked[GiveConsent], seen: Snapshot, 
     """Returns what comes after those of this name that are over or given: a first one, one more time, or a renewal."""
     same = same_name(asked.body, child)
     there = standing(same, seen.now)
-    place = max(same, key=lambda one: one.ends_at, default=None)
-    last = there[-1] if there else place
+    latest = last_of(same)
+    last = there[-1] if there else latest
     if last is not None:
         check_version(asked.body, last)
     if not there or last is None:
-        return new_consent(asked, seen, child, place)
+        return new_consent(asked, seen, child, latest)
     if seen.now < renewable_from(last):
         raise conflict(
             "it is given already and stands: it can be renewed in its last six weeks, from renew_from on",
@@ -175,4 +181,5 @@ def next_consent(asked: Asked[AskConsent] | Asked[GiveConsent], seen: Snapshot, 
             version=last.version,
             renew_from=as_moment(renewable_from(last)),
         )
-    return new_consent(asked, seen, child, renews=last)
+    over = latest if latest is not last else None  # its renewal ended before it began: asked one more time
+    return new_consent(asked, seen, child, over, last)

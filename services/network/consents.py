@@ -13,6 +13,7 @@ from services.network.asking import (
     RefuseConsent,
     WithdrawConsent,
     check_version,
+    last_of,
     new_consent,
     next_consent,
     same_name,
@@ -134,11 +135,12 @@ def _repeated(kind: AnswerKind, consent: Consent) -> Problem:
 
 
 def _existing(body: Named, child: Child, now: datetime) -> list[Consent]:
-    """Returns those of this name that stand, or else the latest; at least one."""
+    """Returns those of this name that stand, or else what ended last, at least one; the latest is last."""
     same = same_name(body, child)
-    if not same:
+    latest = last_of(same)
+    if latest is None:
         raise conflict("nobody asked for or gave this consent: there is nothing to answer")
-    return standing(same, now) or [max(same, key=lambda one: one.ends_at)]
+    return standing(same, now) or [one for one in same if one.ends_at == latest.ends_at]
 
 
 def decide_refuse_consent(asked: Asked[RefuseConsent], seen: Snapshot) -> Change:

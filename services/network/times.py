@@ -55,9 +55,9 @@ def _lapses(consent: Consent, child: Child) -> Iterator[tuple[datetime, datetime
     """Yields when a consent that is given lapses or should be looked at anew, and when that must be told.
 
     Told six weeks before; at once when it was given later than that, but not when it was meant to be shorter. That it
-    ends is not told of one whose renewal is under way.
+    ends is not told of one whose renewal is under way, unless that ended itself.
     """
-    renewed = any(one.renews == consent.id for one in child.consents)
+    renewed = any(one.renews == consent.id and one.span and one.ends_at > consent.ends_at for one in child.consents)
     for span in given_spans(consent, child):
         for moment in (child.reaches(DECIDES_AT), child.reaches(OF_AGE_AT)):
             if span.since < moment <= span.until and moment < consent.ends_at:

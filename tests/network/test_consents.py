@@ -164,6 +164,31 @@ async def test_what_is_withdrawn_is_withdrawn_from_the_renewal_too(network: Netw
     assert len(await shown(network, family)) == 2
 
 
+async def test_a_consent_whose_place_ended_during_its_renewal_is_given_and_renewed_again(
+    network: Network, family: Family
+) -> None:
+    await lapsing(network, family)
+    await network.ask("ask-consent", family.ib, **family.consent())
+    await network.manage("end-placement", child=family.kim)
+    circle = {"guardian": [family.mum, family.dad], "internal_coordinator": [family.ib], "therapist": [family.logo]}
+    for role, persons in ({"child": [family.kim]} | circle).items():
+        for person in persons:
+            await network.manage("add-member", subject=family.kim, role=role, person=person)
+    for holder in circle["guardian"]:
+        await network.manage("record-authority", child=family.kim, holder=holder, source="birth")
+    await family.both_consent()
+    before = len(await network.facts(ConsentRenewalDue))
+    (one,) = [one for one in await shown(network, family) if one["in_force"]]
+    await network.shift(datetime.fromisoformat(one["renew_from"]) + timedelta(minutes=1))
+    await network.attend()
+    assert len(await network.facts(ConsentRenewalDue)) == before + 1
+    asked = await network.ask("ask-consent", family.ib, **family.consent())
+    assert (
+        next(one for one in await shown(network, family) if one["consent"] == asked["consent"])["renews"]
+        == (one["consent"])
+    )
+
+
 @pytest.mark.parametrize("way", ["end-membership", "suspend-membership"])
 async def test_a_holder_whose_membership_is_over_still_sees_and_answers_consents(
     network: Network, family: Family, way: str
