@@ -109,7 +109,11 @@ def _answered(
 
 
 def decide_give_consent(asked: Asked[GiveConsent], seen: Snapshot) -> Change:
-    """Gives consent for oneself, or as one who has authority; it holds once every holder gave it."""
+    """Gives consent for oneself, or as one who has authority; it holds once every holder gave it.
+
+    Where both a consent and its renewal wait for this holder, it answers the one whose version is named, or else the
+    renewal.
+    """
 
     def meant_of(child: Child) -> list[Consent]:
         body, giver = asked.body, asked.actor.id
@@ -119,7 +123,8 @@ def decide_give_consent(asked: Asked[GiveConsent], seen: Snapshot) -> Change:
             if there and state_at(there[-1], child, seen.now) is not ConsentState.GIVEN:
                 raise _repeated(AnswerKind.GIVEN, there[-1])
             return [next_consent(asked, seen, child)]
-        found = next((one for one in waiting if one.notice_version == body.notice_version), waiting[0])
+        named = [one for one in waiting if body.version in {None, one.version}] or waiting
+        found = next((one for one in reversed(named) if one.notice_version == body.notice_version), named[-1])
         check_version(body, found)
         if found.notice_version != body.notice_version:
             raise conflict(

@@ -164,6 +164,25 @@ async def test_what_is_withdrawn_is_withdrawn_from_the_renewal_too(network: Netw
     assert len(await shown(network, family)) == 2
 
 
+@pytest.mark.parametrize("named", ["nothing", "old", "new"])
+async def test_where_a_consent_and_its_renewal_wait_a_yes_is_to_the_one_that_is_named_or_else_the_last(
+    network: Network, family: Family, named: str
+) -> None:
+    await network.manage("set-policy", **ONE)
+    await network.ask("ask-consent", family.ib, **family.consent())
+    await network.ask("give-consent", family.mum, **family.consent())
+    await network.shift(datetime.now(UTC) + timedelta(days=350))
+    await network.attend()
+    await network.ask("ask-consent", family.ib, **family.consent())
+    old, new = await shown(network, family)
+    assert (old["version"], new["version"]) == (2, 1)
+    seen = {"nothing": {}, "old": {"version": old["version"]}, "new": {"version": new["version"]}}[named]
+    yes = await network.ask("give-consent", family.dad, **family.consent(), **seen)
+    assert yes["consent"] == (old if named == "old" else new)["consent"]
+    stale = await refused(network, "give-consent", family.dad, **family.consent(), version=99)
+    assert stale.type is ProblemType.STALE_VERSION
+
+
 async def test_a_consent_whose_place_ended_during_its_renewal_is_given_and_renewed_again(
     network: Network, family: Family
 ) -> None:
