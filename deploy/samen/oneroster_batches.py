@@ -189,6 +189,7 @@ HINTS = {
     "bad_id": "give the row a sourcedId of at most 200 characters",
     "bad_quotes": "put fields with a quote between quotes and double the quote",
     "bad_status": "use active or tobedeleted, or leave it empty",
+    "being_erased": "this pupil's file is being erased: import again in a moment",
     "control_character": "remove the invisible character",
     "duplicate_column": "name each column once",
     "duplicate_id": "keep one row of each sourcedId; the first was used",
@@ -225,5 +226,6 @@ HINTS = {
     "unknown_person": "deliver this person in users.csv with a role at this school",
     "unknown_role": f"use one of {', '.join(sorted(set(ROLES)))}",
     "unknown_user": "deliver the user in users.csv",
+    "was_erased": "this pupil's file was erased, and the person is a guardian here: give the pupil another sourcedId",
 }
 """What to do about each code."""

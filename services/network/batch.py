@@ -70,6 +70,9 @@ class Batch:
         if known is not None and known.get("erasing"):
             self.tally.refuse(row.at, "being_erased")  # in a moment it is unknown, and comes as somebody new
             return
+        if row.pupil and known is not None and known.get("erased"):
+            self.tally.refuse(row.at, "was_erased")  # stays as somebody's guardian: the file must have another number
+            return
         values: dict[str, Any] = {name: getattr(row, name) for name in PERSON_FIELDS}
         values["organisation"] = self.organisations[row.organisation] if row.organisation else None
         id_ = self._new_person(row, values) if known is None else self._old_person(row, known, values)

@@ -127,6 +127,24 @@ async def test_a_roster_that_brings_the_child_again_brings_somebody_new(network:
     assert await network.grants(family.kim) == ()
 
 
+async def test_an_erased_pupil_who_stays_as_somebodys_guardian_is_known_as_any_guardian_is(network: Network) -> None:
+    family = await settle(network)
+    await network.operate("import-roster", persons=[pupil("noor")])
+    noor = await network.find("noor")
+    await network.manage("add-member", subject=noor, role="guardian", person=family.kim)
+    await confirm(network, await second(network), await ask(network, family.kim))
+    named = {"sourced_id": "kim", "purpose": "administration"}
+    assert (await network.manage("find-person", **named))["persons"] == []
+    await work(network)
+    circle = [{"at": "users.csv:3", "child": "noor", "links": [link("kim", "guardian")]}]
+    reply = await network.operate("import-roster", persons=[adult("kim", email="kim@example.org")], networks=circle)
+    assert (reply["refused"], reply["changed"]) == ([], 1)
+    assert [one["person"] for one in (await network.manage("find-person", **named))["persons"]] == [str(family.kim)]
+    # But not as the pupil whose file was erased: under that pseudonym nothing comes back.
+    again = await network.operate("import-roster", persons=[pupil("kim")])
+    assert again["refused"] == [{"at": "users.csv:2", "code": "was_erased"}]
+
+
 async def test_a_large_file_goes_in_pages_that_any_replica_finishes(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,6 +133,13 @@ BEGIN
                              ORDER BY c.id LIMIT 500)));
 END $$;
 
+-- Whether rows of a child still go. Whoever is left after that is somebody's here, and known as anybody is.
+CREATE FUNCTION is_being_erased(p_school text, p_id uuid) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+    SELECT EXISTS (SELECT FROM erased e WHERE e.school = p_school AND e.id = p_id)
+       AND (EXISTS (SELECT FROM child c WHERE c.school = p_school AND c.id = p_id)
+            OR EXISTS (SELECT FROM erasure x WHERE x.school = p_school AND x.child = p_id AND x.state = 'erasing'))
+$$;
+
 -- squawk-ignore renaming-object
 ALTER FUNCTION read_person(jsonb) RENAME TO any_person;
 CREATE FUNCTION read_person(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
@@ -141,7 +148,7 @@ DECLARE
 BEGIN
     RETURN v_found || jsonb_build_object('persons', (
         SELECT coalesce(jsonb_agg(p ORDER BY n), '[]') FROM jsonb_array_elements(v_found->'persons') WITH ORDINALITY AS x (p, n)
-         WHERE NOT EXISTS (SELECT FROM erased e WHERE e.school = p_args->>'school' AND e.id = (p->>'id')::uuid)));
+         WHERE NOT is_being_erased(p_args->>'school', (p->>'id')::uuid)));
 END $$;
 
 -- A roster that names such a child while its rows go is told so.
@@ -152,8 +159,10 @@ DECLARE
     v_found jsonb := read_whole_roster(p_args);
 BEGIN
     RETURN v_found || jsonb_build_object('persons', (
-        SELECT coalesce(jsonb_agg(p || jsonb_build_object('erasing', EXISTS (
-                   SELECT FROM erased e WHERE e.school = p_args->>'school' AND e.id = (p->>'id')::uuid)) ORDER BY n), '[]')
+        SELECT coalesce(jsonb_agg(p || jsonb_build_object(
+                   'erasing', is_being_erased(p_args->>'school', (p->>'id')::uuid),
+                   'erased', EXISTS (SELECT FROM erased e WHERE e.school = p_args->>'school' AND e.id = (p->>'id')::uuid))
+                   ORDER BY n), '[]')
           FROM jsonb_array_elements(v_found->'persons') WITH ORDINALITY AS x (p, n)));
 END $$;
 
