@@ -49,8 +49,9 @@ class Draft:
         self._ended: dict[UUID, datetime] = {}
 
     def write(self, table: str, id_: UUID, seen: int, values: Mapping[str, Any]) -> None:
-        """Writes a row; what was already drafted for it stays, but for the values given now."""
+        """Writes a row; what was already drafted for it stays, but for the values given now. A new row stays new."""
         known = self._rows.get((table, id_))
+        seen = 0 if known and known.seen == 0 else seen
         self._rows[table, id_] = Row(table, id_, seen, {**(known.values or {} if known else {}), **values})
 
     def tell(self, fact: Fact, about: UUID, thing: UUID | None = None) -> None:

@@ -123,6 +123,19 @@ async def test_a_pupil_who_left_keeps_no_network_not_even_what_was_added_by_hand
     assert Role.GUARDIAN in await roles_round(network, kim)
 
 
+async def test_a_batch_may_add_round_a_pupil_whose_place_it_ends(network: Network) -> None:
+    await network.open()
+    await network.operate("import-roster", **FAMILY)
+    kim = await network.find("kim")
+    ids = [(await links(network))["kim", "kim", "child"]]
+    circle = [{"at": "users.csv:9", "child": "kim", "links": [link("opa", "guardian")], "holders": ["opa"]}]
+    reply = await network.operate("import-roster", persons=[adult("opa")], networks=circle, ends=ids)
+    assert (reply["added"], reply["refused"]) == (3, [])
+    assert await roles_round(network, kim) == {Role.SCHOOL_ADMINISTRATOR, Role.AUDITOR}
+    shown = await network.manage("child-network", child=kim, purpose="administration")
+    assert {one["status"] for one in (*shown["members"], *shown["authorities"])} == {"inactive"}
+
+
 async def test_links_come_in_pages_and_only_to_those_who_import(network: Network) -> None:
     await network.open()
     await network.operate("import-roster", **FAMILY)
