@@ -201,17 +201,21 @@ def list_talks(
     about: About,
     school: School,
     person: As,
+    before: Annotated[UUID | None, typer.Option("--before", help="The page after this conversation.")] = None,
     purpose: Why = Purpose.GUIDANCE,
     json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
-    """List the conversations that you take part in or work on."""
-    found = ask_goals(directory, school, person, "conversations", {"about": about, "purpose": purpose})
+    """List the conversations that you take part in or work on, newest first."""
+    body = {"about": about, "purpose": purpose, "before": before}
+    found = ask_goals(directory, school, person, "conversations", body)
     table = Table(title="Conversations")
     for column in ("conversation", "kind", "status", "when", "with"):
         table.add_column(column)
     for one in found["conversations"]:
         table.add_row(one["id"], one["kind"], one["status"], _when(one), "\n".join(one["invited"]))
+    if found["next"]:
+        table.caption = f"more with --before {found['next']}"
     show_goals(found, json_, table)
 
 

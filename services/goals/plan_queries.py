@@ -7,17 +7,15 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.goals.parties import is_party
 from services.goals.plan import PlanText, allowed_from, differences
 from services.goals.plan_store import PlanState
 from services.goals.planning import Number
 from services.goals.writing import invalid
 from shared.access import Denial, Permit
 from shared.events.base import NewEvent, Viewed
-from shared.events.words import Action, Category, Role
+from shared.events.words import Action, Category
 from shared.unit import Asked, Change, Query, Snapshot
-
-PARTIES = frozenset({Role.GUARDIAN, Role.CHILD})
-"""Who may disagree: why another of them did stays between that one and the school."""
 
 
 class PlansOfChild(Query):
@@ -88,7 +86,7 @@ def decide_plan(asked: Asked[OnePlan], seen: Snapshot) -> Change:
         "said_shown": talks is not None,
     }
     if talks is not None:
-        party = any(grant.role in PARTIES for grant in seen.views[permit.subject].grants)  # also who is staff as well
+        party = is_party(seen, permit.subject)
         result |= {
             "answers": state["answers"],
             "seen_by": state["seen_by"],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from services.goals.parties import is_party
 from shared.access import Permit
 from shared.errors import Problem, ProblemType
 from shared.events.conversations import ConversationKind, GuidanceStep
@@ -94,8 +95,8 @@ class Talk:
 def enter(asked: Asked[Any], seen: Snapshot, action: Action) -> tuple[Permit, Talk]:
     """Returns the permit and the conversation; raises Denial for who neither takes part nor works on it by task.
 
-    A parent who was not asked (the other parent's own conversation with school) learns nothing of it, nor does a
-    professional who is here by consent.
+    A parent who was not asked (the other parent's own conversation with school) learns nothing of it, also one who
+    works in the child's team as well; nor does a professional who is here by consent.
     """
     permit = seen.require(asked, action, Category.CONVERSATIONS)
     talk = Talk.read(seen.state["conversation"])
@@ -103,11 +104,12 @@ def enter(asked: Asked[Any], seen: Snapshot, action: Action) -> tuple[Permit, Ta
 
 
 def by_task(asked: Asked[Any], seen: Snapshot, action: Action) -> Permit:
-    """Returns the permit of somebody who is here by a school's task; raises Denial."""
+    """Returns the permit of somebody who is here by a school's task and is no parent here; raises Denial."""
     subject = next(iter(seen.views), UUID(int=0))
     view = seen.views.get(subject)
     if view is not None:
-        tasks = tuple(grant for grant in view.grants if grant.basis is Basis.PUBLIC_TASK)
+        party = is_party(seen, subject)
+        tasks = tuple(grant for grant in view.grants if grant.basis is Basis.PUBLIC_TASK and not party)
         seen = replace(seen, views={**seen.views, subject: replace(view, grants=tasks)})
     return seen.require(asked, action, Category.CONVERSATIONS)
 
@@ -129,9 +131,3 @@ def no_strangers(seen: Snapshot, field: str) -> None:
     if strangers := seen.state["strangers"]:
         detail = f"{field} names members who are not in this network: name others or add them to the network first"
         raise Problem(ProblemType.INVALID, detail, field=field, members=strangers)
-
-
-def sees(one: Mapping[str, Any], actor: UUID, *, task: bool) -> bool:
-    """Tells whether somebody sees a conversation in a list."""
-    people: Sequence[str] = (one["invited_by"], *one["invited"], *(one["attended"] or ()))
-    return task or str(actor) in people

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from services.goals.guidance import words_for
 from services.goals.ics import Language, as_ics
 from services.goals.plan_queries import answered
-from services.goals.talk import STEPS, by_task, enter, sees
+from services.goals.talk import STEPS, by_task, enter
 from shared.access import Denial
 from shared.events.words import Action, Category, school_subject
 from shared.unit import Asked, Change, Query, Snapshot
 
-MOST = 50
+PAGE = 50
+"""Conversations a page; the reader `read_conversations` gives one more when there are more."""
 
 
 class ConversationsOf(Query):
-    """The conversations about a child (or of a school's own approach) that the asker takes part in or works on."""
+    """A page of conversations that the asker takes part in or works on, newest first.
+
+    `about` is a child, or the school's own subject; `before` is the `next` of the page before.
+    """
 
     about: UUID
+    before: UUID | None = None
 
 
 class OneConversation(Query):
@@ -35,14 +41,14 @@ class ConversationInvite(OneConversation):
 
 
 def decide_conversations(asked: Asked[ConversationsOf], seen: Snapshot) -> Change:
-    """Answers the newest conversations, at most 50."""
-    permit = seen.require(asked, Action.VIEW, Category.CONVERSATIONS)
-    try:
-        permit, task = by_task(asked, seen, Action.VIEW), True
-    except Denial:
-        task = False  # not refused: they see their own
-    found = [one for one in seen.state["conversations"] if sees(one, asked.actor.id, task=task)][:MOST]
-    return answered((permit,), "conversations", len(found), {"conversations": found})
+    """Answers a page: of all, to who works on them by task; else of those that the asker takes part in."""
+    permit, whose = seen.require(asked, Action.VIEW, Category.CONVERSATIONS), "own"
+    with suppress(Denial):  # not refused: they see their own
+        permit, whose = by_task(asked, seen, Action.VIEW), "all"
+    rows: list[dict[str, Any]] = seen.state[whose]
+    page = rows[:PAGE]
+    result = {"conversations": page, "next": page[-1]["id"] if len(rows) > PAGE else None}
+    return answered((permit,), "conversations", len(page), result)
 
 
 def decide_conversation(asked: Asked[OneConversation], seen: Snapshot) -> Change:

@@ -33,7 +33,7 @@ COMMANDS = {
     "record-outcome": ("outcome", TALK, "goal", "zelf lezen", *WHO, "--who", PERSON, "--by", "2027-03-01"),
     "settle-outcome": ("settle", TALK, *WHO, "--became", PERSON),
     "say-heard": ("heard", TALK, "partly", *WHO),
-    "conversations": ("list", CHILD, *WHO),
+    "conversations": ("list", CHILD, *WHO, "--before", TALK),
     "conversation": ("show", TALK, *WHO),
     "conversation-invite": ("ics", TALK, *WHO, "--language", "en"),
     "heard-summary": ("heard-summary", *WHO),
@@ -54,7 +54,7 @@ TOLD: dict[str, Any] = {
 }
 GUIDANCE = [{"step": "talking", "number": 2, "prompts": ["Luister [eerst]."], "examples": ["Vertel."]}]
 ANSWERS: dict[str, Any] = {
-    "conversations": {"conversations": [TOLD]},
+    "conversations": {"conversations": [TOLD], "next": None},
     "conversation": {
         "conversation": TOLD,
         "replies": [{"member": PERSON, "answer": "accepted", "note": "graag"}],

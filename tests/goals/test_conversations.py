@@ -116,6 +116,48 @@ async def test_a_parent_who_was_not_asked_learns_nothing_of_the_others_conversat
     assert "why" not in team["conversations"][0]
 
 
+async def test_a_parent_who_works_in_the_team_too_sees_and_moves_only_what_they_take_part_in(room: Room) -> None:
+    table = room.table
+    teaches = grant(table.dad.id, Role.TEACHER, Basis.PUBLIC_TASK)
+    await table.desk.give(table.child, *table.usual, teaches)
+    made, own = await room.plan(), await room.plan(None, table.dad)
+    asked = {"conversation": made["conversation"]}
+    for name, more in (
+        ("conversation", {}),
+        ("conversation-invite", {}),
+        ("move-conversation", {**room.times(1), "sequence": 0}),
+        ("cancel-conversation", {"sequence": 0, "reason": "x"}),
+    ):
+        assert (await table.refused(table.dad, name, **asked, **more)).type is ProblemType.FORBIDDEN
+    listed = await table.ask(table.dad, "conversations", about=table.child)
+    assert [one["id"] for one in listed["conversations"]] == [own["conversation"]]
+    await table.ask(table.dad, "move-conversation", conversation=own["conversation"], **room.times(1), sequence=0)
+
+
+async def test_conversations_come_in_pages_however_many_others_lie_between(room: Room) -> None:
+    table = room.table
+    own = [(await room.plan(None, table.dad))["conversation"] for _ in range(2)]
+    many = """
+    INSERT INTO conversation SELECT (jsonb_populate_record(c, x.other)).*
+      FROM conversation c, (SELECT jsonb_build_object('id', gen_random_uuid(), 'invited', $3::uuid[]) AS other
+                              FROM generate_series(1, 110)) x
+     WHERE c.school = $1 AND c.id = $2
+    """
+    async with table.desk.db.school(table.desk.school) as conn:
+        await conn.execute(many, table.desk.school, UUID(own[0]), [table.mum.id])
+    listed = await table.ask(table.dad, "conversations", about=table.child)
+    assert ([one["id"] for one in listed["conversations"]], listed["next"]) == (own[::-1], None)
+    found: list[str] = []
+    sizes: list[int] = []
+    before = None
+    while before is not None or not sizes:
+        page = await table.ask(table.teacher, "conversations", about=table.child, before=before)
+        found += [one["id"] for one in page["conversations"]]
+        sizes.append(len(page["conversations"]))
+        before = page["next"]
+    assert (sizes, len(set(found)), found == sorted(found, reverse=True)) == ([50, 50, 12], 112, True)
+
+
 async def test_answers_to_an_invitation_are_heard_by_who_invited(room: Room) -> None:
     table = room.table
     made = await room.plan()

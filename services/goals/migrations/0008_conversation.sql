@@ -213,16 +213,23 @@ BEGIN
                           WHERE c.school = v_school AND c.about = v_found.about AND c.id = v_thing) END);
 END $$;
 
--- For people: a subject's conversations, newest first.
+-- For people: a page of a subject's conversations before `before`, newest first: of all, and of those that the asker takes
+-- part in. One more than a page, when there are more.
+CREATE FUNCTION conversations_of(p_args jsonb, p_member uuid) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
+    SELECT coalesce(jsonb_agg(to_jsonb(c) - '{school,version,why,notes,cancelled_because}'::text[] ORDER BY c.id DESC), '[]')
+      FROM (SELECT * FROM conversation t
+             WHERE t.school = p_args->>'school' AND t.about = (p_args->>'about')::uuid
+               AND t.id < coalesce((p_args->>'before')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+               AND (p_member IS NULL OR p_member = t.invited_by OR p_member = ANY (t.invited) OR p_member = ANY (t.attended))
+             ORDER BY t.id DESC LIMIT 51) c
+$$;
+
 CREATE FUNCTION read_conversations(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RETURN jsonb_build_object(
         'subjects', jsonb_build_array(p_args->'about'),
-        'conversations', (
-            SELECT coalesce(jsonb_agg(to_jsonb(c) - '{school,version,why,notes,cancelled_because}'::text[] ORDER BY c.id DESC), '[]')
-              FROM (SELECT * FROM conversation c
-                     WHERE c.school = p_args->>'school' AND c.about = (p_args->>'about')::uuid
-                     ORDER BY c.id DESC LIMIT 200) c));
+        'all', conversations_of(p_args, NULL),
+        'own', conversations_of(p_args, (p_args->>'actor')::uuid));
 END $$;
 
 CREATE FUNCTION read_guidance(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
