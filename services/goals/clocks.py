@@ -131,9 +131,13 @@ class Clocks:
         """Returns what changes when the plan was evaluated."""
         return self._only(self._stop(self._id(Deadline.EVALUATION, None)))
 
-    def at_continuation(self, today: date) -> list[Row]:
-        """Returns what changes when the plan goes on after an evaluation."""
-        return self._only(self._evaluation(self.calendar.year_of(today) + 1))
+    def at_continuation(self, held_on: date, today: date) -> list[Row]:
+        """Returns what changes when the plan goes on after an evaluation that was held on a day.
+
+        The next is due in the school year after that of the last, however late it was written down or gone on from.
+        """
+        year = self.calendar.year_of
+        return self._only(self._evaluation(max(year(held_on) + 1, year(today))))
 
     def at_end_of(self, action: UUID) -> list[Row]:
         """Returns what changes when an action has ended."""

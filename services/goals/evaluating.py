@@ -166,7 +166,7 @@ def decide_continue(asked: Asked[MovePlan], seen: Snapshot) -> Change:
     rows = [
         plan.row(status=status),
         plan.step(asked, seen, status, None),
-        *_clocks(plan, seen).at_continuation(today(seen.now)),
+        *_clocks(plan, seen).at_continuation(date.fromisoformat(seen.state["held_on"]), today(seen.now)),
     ]
     return moved(permit, plan, (fact,), rows, status)
 

@@ -33,6 +33,7 @@ ENROLLED = """
 INSERT INTO plan_clock (school, id, version, about, deadline, due_on, next_on, told, concerns)
 SELECT $1, $2, 1, $3, 'first_plan', $4, $5, 'nothing', '{}'
  WHERE NOT EXISTS (SELECT FROM plan p WHERE p.school = $1 AND p.about = $3 AND p.status IN ('in_force', 'evaluated'))
+   AND NOT EXISTS (SELECT FROM erased e WHERE e.school = $1 AND e.id = $3)
 ON CONFLICT ON CONSTRAINT plan_clock_pk DO UPDATE
    SET version = plan_clock.version + 1, due_on = excluded.due_on, next_on = excluded.next_on, told = 'nothing',
        counted = 0
@@ -40,7 +41,23 @@ ON CONFLICT ON CONSTRAINT plan_clock_pk DO UPDATE
 """
 LEFT = """
 UPDATE plan_clock SET version = version + 1, next_on = NULL, told = 'nothing'
- WHERE school = $1 AND about = $2 AND ($3::date IS NULL OR due_on >= $3)
+ WHERE school = $1 AND about = $2 AND ($3::date IS NULL OR due_on > $3)
+"""
+# What stands still of a plan that goes on, and was neither evaluated nor ended, does so because the child had left.
+# Of what fell due while it was away only that is told.
+RETURNED = """
+UPDATE plan_clock c
+   SET version = c.version + 1, counted = 0, told = CASE WHEN c.due_on < $3 THEN 'due_soon' ELSE 'nothing' END,
+       next_on = CASE WHEN c.due_on < $3 THEN c.due_on + 1 WHEN c.deadline = 'action' THEN c.due_on - $5::int
+                      ELSE c.due_on - $4::int END
+  FROM plan p
+ WHERE c.school = $1 AND c.about = $2 AND c.next_on IS NULL AND c.told = 'nothing' AND p.school = $1 AND p.id = c.plan
+   AND CASE c.deadline
+       WHEN 'evaluation' THEN p.status = 'in_force'
+       ELSE p.status IN ('in_force', 'evaluated')
+        AND NOT EXISTS (SELECT FROM action_end e WHERE e.school = $1 AND e.plan = p.id AND e.action = c.action)
+        AND EXISTS (SELECT FROM plan_text t WHERE t.school = $1 AND t.plan = p.id AND t.number = p.force_number
+                       AND t.items @> jsonb_build_array(jsonb_build_object('item', c.action, 'kind', 'action'))) END
 """
 TOLD = "UPDATE plan_clock SET version = version + 1, told = $3, next_on = $4 WHERE school = $1 AND id = $2"
 
@@ -109,11 +126,17 @@ PLANS = Reminders(DUE, REMIND, "clocks", _failed)
 
 
 async def enrolled(conn: Connection, event: Event) -> None:
-    """Begins the six weeks for a child's first plan: from its enrolment, or from when it came to be known here."""
+    """Begins the six weeks for a child's first plan: from its enrolment, or from when it came to be known here.
+
+    Of a child that returns to a plan that went on, its other clocks run on.
+    """
     member = event.fact(MemberAdded)
     if member.role is not Role.CHILD or member.member != event.about:
         return
-    due_on = today(max(member.starts_at, event.occurred_at)) + FIRST_PLAN_WITHIN
+    since = today(max(member.starts_at, event.occurred_at))
+    leads = (LEAD[one].days for one in (Deadline.EVALUATION, Deadline.ACTION))
+    await conn.execute(RETURNED, event.school, event.about, since, *leads)
+    due_on = since + FIRST_PLAN_WITHIN
     clock, next_on = first_plan_clock(event.about), due_on - LEAD[Deadline.FIRST_PLAN]
     await conn.execute(ENROLLED, event.school, clock, event.about, due_on, next_on)
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from services.goals.calendar import NONE_SET, SchoolCalendar
-from services.goals.clocks import Clock, Told, recounted, steps
+from services.goals.clocks import Clock, Clocks, Told, recounted, steps
 from services.goals.model import today
 from services.goals.reactions import on_network
 from services.goals.recounting import recount_school
@@ -171,11 +171,27 @@ async def test_evaluating_stops_the_clock_and_going_on_starts_it_for_the_next_sc
     assert await due() == []
     await table.ask(table.coordinator, "continue-plan", plan=plan["plan"], number=1)
     assert await due() == [str(NONE_SET.end(NONE_SET.year_of(calendar.start) + 1))]
+    await table.evaluated(plan, held_on=str(calendar.start - timedelta(days=365)))
+    await table.ask(table.coordinator, "continue-plan", plan=plan["plan"], number=1)
+    assert await due() == [str(NONE_SET.end(NONE_SET.year_of(calendar.start)))]
     await table.evaluated(plan)
     await table.ask(table.coordinator, "close-plan", plan=plan["plan"], number=1, reason="on to another school")
     assert (await table.ask(table.dad, "deadlines", about=table.child))["deadlines"] == []
     await calendar.day(1200)
     assert await calendar.remind() == 0
+
+
+@pytest.mark.parametrize("today_", [date(2027, 7, 6), date(2027, 8, 30), date(2027, 9, 20), date(2028, 7, 31)])
+def test_a_plan_evaluated_before_summer_is_evaluated_again_in_the_next_year_whenever_it_is_gone_on_with(
+    today_: date,
+) -> None:
+    (row,) = Clocks(UUID(int=1), UUID(int=2), {}).at_continuation(date(2027, 7, 5), today_)
+    assert (row.values or {})["due_on"] == date(2028, 7, 31)
+
+
+def test_a_plan_gone_on_with_after_years_is_evaluated_in_the_year_that_runs() -> None:
+    (row,) = Clocks(UUID(int=1), UUID(int=2), {}).at_continuation(date(2024, 7, 5), date(2027, 9, 1))
+    assert (row.values or {})["due_on"] == date(2028, 7, 31)
 
 
 async def test_two_processes_at_once_tell_each_of_many_deadlines_once(calendar: Calendar) -> None:
@@ -206,6 +222,47 @@ async def test_a_child_that_left_is_waited_for_no_more_and_one_that_returns_is(c
     await calendar.day(88)
     await calendar.remind()
     assert await calendar.told() == [("first_plan", "due-soon")]
+
+
+async def test_a_child_that_returns_to_a_plan_in_force_has_its_clocks_again(calendar: Calendar) -> None:
+    table = calendar.table
+    plan = await table.in_force(*(table.action(what, until=table.day(days)) for what, days in DAYS.items()))
+    done = (await table.items(plan))[1]["item"]
+    await table.ask(table.mum, "finish-action", plan=plan["plan"], number=1, action=done, outcome="done")
+    before = (await table.ask(table.dad, "deadlines", about=table.child))["deadlines"]
+    gone = {"membership": UUID(int=1), "member": table.child, "role": Role.CHILD, "reason": "moved"}
+    await calendar.network(MembershipEnded(**gone, ends_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    assert (await table.ask(table.dad, "deadlines", about=table.child))["deadlines"] == []
+    await calendar.enrol(days=30)
+    after = (await table.ask(table.dad, "deadlines", about=table.child))["deadlines"]
+    assert [(one["id"], one["due_on"]) for one in after] == [(one["id"], one["due_on"]) for one in before]
+    await calendar.day(30)
+    await calendar.remind()
+    assert await calendar.told() == [("action", "overdue")]  # of the 20th day; that of the 60th is to come
+    await calendar.day(53)
+    await calendar.remind()
+    assert (await calendar.told())[1:] == [("action", "due-soon")]
+
+
+DAYS = {"reads": 20, "sings": 40, "draws": 60}
+
+
+async def test_what_is_due_on_a_childs_last_day_is_waited_for(calendar: Calendar) -> None:
+    table = calendar.table
+    await table.in_force(table.action(until=table.day(20)), table.action("sings", until=table.day(21)))
+    last = datetime.combine(calendar.start + timedelta(days=20), datetime.min.time(), UTC) + timedelta(hours=11)
+    gone = {"membership": UUID(int=1), "member": table.child, "role": Role.CHILD, "reason": "moved"}
+    await calendar.network(MembershipEnded(**gone, ends_at=last))
+    left = (await table.ask(table.dad, "deadlines", about=table.child))["deadlines"]
+    assert [one["due_on"] for one in left] == [str(last.date())]
+
+
+async def test_an_erased_childs_enrolment_that_is_told_again_begins_nothing(calendar: Calendar) -> None:
+    table = calendar.table
+    async with table.desk.db.school(table.desk.school) as conn:
+        await conn.execute("INSERT INTO erased VALUES ($1, $2, 1, clock_timestamp())", table.desk.school, table.child)
+    await calendar.enrol()
+    assert await table.desk.rows("SELECT id FROM plan_clock") == []
 
 
 async def test_other_members_start_and_stop_nothing(calendar: Calendar) -> None:

@@ -83,7 +83,9 @@ BEGIN
         'voices', plan_voices(v_school, v_plan),
         'ended', (SELECT coalesce(jsonb_agg(DISTINCT e.action), '[]') FROM action_end e
                    WHERE e.school = v_school AND e.plan = v_plan),
-        'evaluated_at', (SELECT max(e.evaluated_at) FROM evaluation e WHERE e.school = v_school AND e.plan = v_plan));
+        'evaluated_at', (SELECT max(e.evaluated_at) FROM evaluation e WHERE e.school = v_school AND e.plan = v_plan),
+        'held_on', (SELECT e.held_on FROM evaluation e WHERE e.school = v_school AND e.plan = v_plan
+                     ORDER BY e.id DESC LIMIT 1));
 END $$;
 
 -- For people: what 0003_plan.sql shows of one plan, with these records.
