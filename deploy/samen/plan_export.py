@@ -51,6 +51,8 @@ def export(
         told += "; scores are not yours to export"
     elif found["older_scores"]:
         told += f"; {found['older_scores']} older scores are not in it"
+    if not found["said_shown"]:
+        told += "; of the answers to plans only your own are in it"
     Console(soft_wrap=True).print(told, markup=False)
 
 
@@ -67,6 +69,8 @@ def document(
     _is_new(out)
     found = ask_goals(directory, school, person, "export-plan", {"plan": plan, "purpose": purpose})
     write_private(out, page_of(found, language.value))
-    broken = sum(not one["verifies"] for one in found["answers"])
-    told = f"{out}: {len(found['answers'])} agreements" + (f", of which {broken} DO NOT VERIFY" if broken else "")
+    broken, every = found["broken"], found["verified"] + found["broken"]
+    told = f"{out}: {every} agreements" + (f", of which {broken} DO NOT VERIFY" if broken else "")
+    if not found["said_shown"]:
+        told += "; only your own are in it"
     Console(soft_wrap=True).print(told, markup=False)

@@ -39,6 +39,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "false": "niet eens",
         "broken": "klopt niet met deze tekst",
         "none": "Nog niemand heeft geantwoord.",
+        "own": "Alleen uw eigen antwoorden staan hier. In totaal kloppen er {verified}, en {broken} niet.",
         "hash": "Kenmerk van deze tekst (SHA-256)",
     },
     "en": {
@@ -62,6 +63,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "false": "does not agree",
         "broken": "does not fit this text",
         "none": "Nobody has answered yet.",
+        "own": "Only your own answers are shown. Of all answers {verified} verify, and {broken} do not.",
         "hash": "Mark of this text (SHA-256)",
     },
 }
@@ -116,8 +118,13 @@ def _action(number: int, said: Json, words: Mapping[str, str]) -> str:
 
 
 def _answers(found: Json, words: Mapping[str, str]) -> str:
-    if not found["answers"]:
-        return f"<p>{words['none']}</p>"
+    if not found["said_shown"]:
+        told = words["own"].format(verified=found["verified"], broken=found["broken"])
+        return f"<p>{told}</p>" + (_rows(found, words) if found["answers"] else "")
+    return _rows(found, words) if found["answers"] else f"<p>{words['none']}</p>"
+
+
+def _rows(found: Json, words: Mapping[str, str]) -> str:
     titles = {
         one["item"]: f"{words[kind + 's']} {number}"
         for kind in ("goal", "action")

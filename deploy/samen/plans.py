@@ -135,8 +135,10 @@ def verify(plan: PlanId, school: School, person: As, purpose: Why = Purpose.GUID
     bodies = {number: {"plan": plan, "number": number, "purpose": purpose} for number in numbers}
     texts = {number: ask_goals(directory, school, person, "plan", body)["text"] for number, body in bodies.items()}
     table, broken = plan_tables.checked(found, texts)
+    if not found["said_shown"]:
+        table.caption = f"only your own; of all answers {found['verified']} verify and {found['broken']} do not"
     Console(soft_wrap=True).print(table)
-    if broken:
+    if broken or found["broken"]:
         raise typer.Exit(1)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from services.goals.fhir import bundle
 from services.goals.plan import PlanText
-from services.goals.plan_queries import answered, verifies
+from services.goals.plan_queries import also, answered, counts, own, verifies
 from services.goals.plan_store import PlanState
-from shared.access import Denial
 from shared.events.words import Action, Category
 from shared.unit import Asked, Change, Query, Snapshot
 
@@ -28,19 +26,36 @@ class ExportPlan(Query):
 
 
 def decide_export_child(asked: Asked[ExportChild], seen: Snapshot) -> Change:
-    """Answers the Bundle; `older_scores` says how many scores before the newest 1000 are not in it."""
+    """Answers the Bundle; `older_scores` says how many scores before the newest 1000 are not in it.
+
+    Who may not see conversations gets of the answers to plans only their own.
+    """
     permits = [seen.require(asked, Action.EXPORT, one) for one in (Category.GOALS, Category.PLAN)]
-    with suppress(Denial):  # not refused, as nobody asked for scores by name: the answer says that there are none
-        permits.append(seen.require(asked, Action.EXPORT, Category.OBSERVATIONS))
-    scores = len(permits) > 2
-    found = bundle(asked.body.about, seen.state, seen.now, scores=scores)
-    result = {"bundle": found, "scores_shown": scores, "older_scores": seen.state["older"] if scores else None}
+    # Not refused, as nobody asked for these by name: the answer says that they are not there.
+    scores = also(asked, seen, Action.EXPORT, Category.OBSERVATIONS)
+    talks = also(asked, seen, Action.VIEW, Category.CONVERSATIONS)
+    state = seen.state
+    if talks is None:
+        plans = [{**one, "answers": own(one["answers"], asked.actor.id)} for one in state["plans"]]
+        state = {**state, "plans": plans}
+    permits += [one for one in (scores, talks) if one]
+    found = bundle(asked.body.about, state, seen.now, scores=scores is not None)
+    result = {
+        "bundle": found,
+        "scores_shown": scores is not None,
+        "said_shown": talks is not None,
+        "older_scores": state["older"] if scores else None,
+    }
     return answered(tuple(permits), "export-child", len(found["entry"]), result)
 
 
 def decide_export_plan(asked: Asked[ExportPlan], seen: Snapshot) -> Change:
-    """Answers the text in force (or the newest), and of each answer to it whether it verifies."""
+    """Answers the text in force (or the newest), and of each answer to it whether it verifies.
+
+    Who may not see conversations gets the counts, their own answers, and nothing of its evaluations.
+    """
     permit = seen.require(asked, Action.EXPORT, Category.PLAN)
+    talks = also(asked, seen, Action.VIEW, Category.CONVERSATIONS)
     plan, state = PlanState.read(asked, seen), seen.state
     raw = state["force"] or state["text"]
     text = PlanText.read(raw)
@@ -53,8 +68,10 @@ def decide_export_plan(asked: Asked[ExportPlan], seen: Snapshot) -> Change:
     result = {
         "plan": state["plan"],
         "text": raw,
-        "answers": answers,
-        "ends": state["ends"],
-        "evaluations": state["evaluations"],
+        "answers": answers if talks else own(answers, asked.actor.id),
+        **counts(answers),
+        "said_shown": talks is not None,
+        "ends": state["ends"] if talks else [],
+        "evaluations": state["evaluations"] if talks else [],
     }
-    return answered((permit,), "export-plan", 1, result, plan.id)
+    return answered((permit, talks) if talks else (permit,), "export-plan", 1, result, plan.id)

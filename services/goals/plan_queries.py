@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -40,7 +41,7 @@ class PlanChanges(Query):
 
 
 class Agreements(Query):
-    """Every answer given to a plan (the newest 1000), each held against the exact text that it names."""
+    """The answers given to a plan (the newest 1000), each held against the exact text that it names."""
 
     plan: UUID
 
@@ -71,7 +72,7 @@ def decide_plan(asked: Asked[OnePlan], seen: Snapshot) -> Change:
     Who may not see conversations (a parent without authority) gets the plan, and not what people said of it.
     """
     permit = seen.require(asked, Action.VIEW, Category.PLAN)
-    talks = _also(asked, seen, Category.CONVERSATIONS)
+    talks = also(asked, seen, Action.VIEW, Category.CONVERSATIONS)
     plan, state = PlanState.read(asked, seen), seen.state
     text = state["text"] if asked.body.number is None else state["seen"]
     if text is None:
@@ -105,9 +106,10 @@ def _readable(one: dict[str, Any], reader: UUID, *, whole: bool) -> dict[str, An
     return {**one, "reason": None, "remedies": [{**each, "note": None} for each in one["remedies"]]}
 
 
-def _also(asked: Asked[Any], seen: Snapshot, category: Category) -> Permit | None:
+def also(asked: Asked[Any], seen: Snapshot, action: Action, category: Category) -> Permit | None:
+    """Returns the permit for what an answer holds beside what was asked, or None."""
     try:
-        return seen.require(asked, Action.VIEW, category)
+        return seen.require(asked, action, category)
     except Denial:
         return None  # not refused, as nobody asked for it by name: the answer just holds none, and says so
 
@@ -129,13 +131,29 @@ def decide_changes(asked: Asked[PlanChanges], seen: Snapshot) -> Change:
 
 
 def decide_agreements(asked: Asked[Agreements], seen: Snapshot) -> Change:
-    """Answers whether each agreement verifies: hashes are made anew from the text and salts as they lie here now."""
+    """Answers whether each agreement verifies: hashes are made anew from the text and salts as they lie here now.
+
+    Who may not see conversations gets the counts, and of the answers only their own.
+    """
     permit = seen.require(asked, Action.VIEW, Category.PLAN)
+    talks = also(asked, seen, Action.VIEW, Category.CONVERSATIONS)
     plan = asked.body.plan
     texts = {text.number: text for text in map(PlanText.read, seen.state["texts"])}
-    found = [one | {"verifies": verifies(one, plan, texts.get(one["number"]))} for one in seen.state["answers"]]
-    result = {"plan": str(plan), "answers": found, "broken": sum(not one["verifies"] for one in found)}
-    return answered((permit,), "agreements", len(found), result, plan)
+    every = [one | {"verifies": verifies(one, plan, texts.get(one["number"]))} for one in seen.state["answers"]]
+    found = every if talks else own(every, asked.actor.id)
+    result = {"plan": str(plan), "answers": found, **counts(every), "said_shown": talks is not None}
+    return answered((permit, talks) if talks else (permit,), "agreements", len(found), result, plan)
+
+
+def counts(answers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Returns how many answers verify and how many do not."""
+    broken = sum(not one["verifies"] for one in answers)
+    return {"verified": len(answers) - broken, "broken": broken}
+
+
+def own(answers: Iterable[dict[str, Any]], reader: UUID) -> list[dict[str, Any]]:
+    """Returns the answers that the reader gave."""
+    return [one for one in answers if one["holder"] == str(reader)]
 
 
 def verifies(answer: dict[str, Any], plan: UUID, text: PlanText | None) -> bool:

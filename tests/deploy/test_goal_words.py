@@ -134,17 +134,20 @@ def test_a_calendar_is_set_and_shown(client: FakeClient) -> None:
 
 def test_an_export_and_a_document_are_files_and_say_what_is_not_in_them(client: FakeClient, tmp_path: Path) -> None:
     bundle = {"resourceType": "Bundle", "entry": [1, 2]}
-    ANSWERS["export-child"] = {"bundle": bundle, "scores_shown": False, "older_scores": None}
+    ANSWERS["export-child"] = {"bundle": bundle, "scores_shown": False, "said_shown": False, "older_scores": None}
     text = {"number": 1, "outlook": "verder", "items": [], "hash": "f" * 64}
     plan = {"status": "in_force"}
-    ANSWERS["export-plan"] = {"plan": plan, "text": text, "answers": [], "ends": [], "evaluations": []}
+    counts = {"answers": [], "verified": 4, "broken": 0, "said_shown": False}
+    ANSWERS["export-plan"] = {"plan": plan, "text": text, **counts, "ends": [], "evaluations": []}
     out, page = tmp_path / "child.json", tmp_path / "plan.html"
     told = CliRunner().invoke(app, ["goals", "export", CHILD, *WHO, "--out", str(out)], catch_exceptions=False).output
     assert json.loads(out.read_text()) == bundle
     assert "not yours to export" in told
+    assert "only your own" in told
     asked = ["plan", "document", GOAL, *WHO, "--out", str(page)]
     CliRunner().invoke(app, asked, catch_exceptions=False)
     assert "<h1>Plan, versie 1</h1>" in page.read_text()
+    assert "Alleen uw eigen antwoorden staan hier. In totaal kloppen er 4" in page.read_text()
     assert not (out.stat().st_mode | page.stat().st_mode) & 0o077, "for their owner only"
     before = len(client.asked)
     for path, again in ((page, asked), (out, ["goals", "export", CHILD, *WHO, "--out", str(out)])):

@@ -93,7 +93,7 @@ ANSWERS: dict[str, Any] = {
     "plans-of-child": {"plans": [WHOLE["plan"]]},
     "plan": WHOLE,
     "plan-changes": {"plan": PLAN, "before": 1, "after": 2, "changes": []},
-    "agreements": {"plan": PLAN, "answers": [], "broken": 0},
+    "agreements": {"plan": PLAN, "answers": [], "verified": 0, "broken": 0, "said_shown": False},
     "deadlines": {"deadlines": [{"deadline": "first_plan", "due_on": "2026-12-01", "told": "overdue", "action": None}]},
 }
 

@@ -87,9 +87,10 @@ async def test_a_bundle_is_sound_and_holds_all_that_is_worked_on(table: Table) -
 async def test_it_is_an_export_in_the_journal_before_it_leaves(table: Table) -> None:
     await worked_on(table)
     await table.ask(table.mum, "export-child", about=table.child)
-    lines = [event["data"] for event in await table.desk.told() if "access.viewed" in event["type"]][-3:]
-    assert [line["act"]["category"] for line in lines] == ["goals", "plan", "observations"]
-    assert {(line["act"]["action"], line["fact"]["query"]) for line in lines} == {("export", "export-child")}
+    lines = [event["data"] for event in await table.desk.told() if "access.viewed" in event["type"]][-4:]
+    assert [line["act"]["category"] for line in lines] == ["goals", "plan", "observations", "conversations"]
+    assert [line["act"]["action"] for line in lines] == ["export"] * 3 + ["view"]
+    assert {line["fact"]["query"] for line in lines} == {"export-child"}
 
 
 async def test_scores_are_left_out_for_who_may_not_export_them_and_nothing_leaves_without_the_right(
@@ -99,6 +100,14 @@ async def test_scores_are_left_out_for_who_may_not_export_them_and_nothing_leave
     theirs = await table.ask(table.dad, "export-child", about=table.child)
     assert not theirs["scores_shown"]
     assert "Observation" not in kinds(theirs)
+    holders = {
+        one["extension"][0]["valueReference"]["identifier"]["value"]
+        for one in kinds(theirs)["CarePlan"][0]["extension"]
+    }
+    assert (holders, theirs["said_shown"]) == ({str(table.dad.id)}, False)
+    document = await table.ask(table.dad, "export-plan", plan=plan["plan"])
+    assert {one["holder"] for one in document["answers"]} == {str(table.dad.id)}
+    assert (document["verified"], document["broken"], document["evaluations"]) == (6, 0, [])
     for who in (table.teacher, table.stepdad, table.desk.stranger):
         for name, asked in (("export-child", {"about": table.child}), ("export-plan", {"plan": plan["plan"]})):
             assert (await table.refused(who, name, **asked)).type is ProblemType.FORBIDDEN

@@ -335,6 +335,15 @@ async def test_an_agreement_verifies_against_the_exact_text_and_one_character_br
     assert (await table.ask(table.dad, "agreements", plan=plan["plan"]))["broken"] == 2
 
 
+async def test_a_parent_without_authority_learns_that_agreements_hold_and_not_who_agreed(table: Table) -> None:
+    plan = await table.consulted()
+    await table.agree(table.mum, plan)
+    await table.disagree(table.dad, plan)
+    theirs = await table.ask(table.stepdad, "agreements", plan=plan["plan"])
+    assert (theirs["answers"], theirs["said_shown"], theirs["broken"]) == ([], False, 0)
+    assert theirs["verified"] == len((await table.ask(table.mum, "agreements", plan=plan["plan"]))["answers"])
+
+
 async def test_a_holder_agrees_to_the_text_that_was_read_and_to_no_other(table: Table) -> None:
     plan = await table.consulted()
     wrong = {**plan, "hash": "0" * 64}
