@@ -40,10 +40,10 @@ def heard_summary(
     found = ask_goals(directory, school, person, "heard-summary", body)
     note = "some groups are too small to be told" if found["too_few"] else ""
     table = Table(title="Were you heard?", caption=f"{note} (at least {found['smallest_group']} people)".strip())
-    for column in ("who", "yes", "partly", "no"):
+    for column in ("who", "yes", "partly", "no", "up to and with"):
         table.add_column(column)
     for role, counts in found["roles"].items():
-        table.add_row(role, *(str(counts[one]) for one in ("yes", "partly", "no")))
+        table.add_row(role, *(str(counts[one]) for one in ("yes", "partly", "no")), found["until"][role])
     show_goals(found, json_, table)
 
 

@@ -40,7 +40,8 @@ def insight(
 
 def table_of(found: Mapping[str, Any]) -> Table:
     """Return a row a measure and a column a school; the sum is of what is told, at least that many."""
-    table = Table(title="Insight", caption="- : fewer than ten children, or none; sums leave these out")
+    caption = "- : fewer than ten, or none; sums leave these out. Children are counted in fives, rounded down"
+    table = Table(title="Insight", caption=caption)
     for column in ("", *found, "at least"):
         table.add_column(column)
     for measure in sorted({name for one in found.values() for name in one["children"]}):
@@ -49,4 +50,9 @@ def table_of(found: Mapping[str, Any]) -> Table:
     for status in sorted({name for one in found.values() for name in one["own_approach"]}):
         goals = [one["own_approach"].get(status, 0) for one in found.values()]
         table.add_row(f"own improvement goals, {status}", *map(str, goals), str(sum(goals)))
+    for role in sorted({name for one in found.values() for name in one["heard"]["roles"]}):
+        for answer in ("yes", "partly", "no"):
+            said = [one["heard"]["roles"].get(role, {}).get(answer) for one in found.values()]
+            cells = ("-" if one is None else str(one) for one in said)
+            table.add_row(f"were you heard, {role}: {answer}", *cells, str(sum(one or 0 for one in said)))
     return table

@@ -1,21 +1,27 @@
 """What a school and its foundation see of how it goes: counts of ten children or more, and nothing about a child.
 
+Numbers of children are told in fives, rounded down: who asks before and after learns of no single child.
+
 A school's own improvement goals are about no child: they are counted as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.goals.outcomes import SMALLEST_GROUP, summary
+from services.goals.heard_figures import SMALLEST_GROUP, summary
+from services.goals.model import today
 from services.goals.own_acts import act_of_operator
 from services.goals.plan_queries import answered
 from services.goals.writing import invalid
 from shared.events.base import NewEvent, Viewed
 from shared.events.words import Action, ActorKind, Basis, Category, school_subject
 from shared.unit import Asked, Change, Query, Snapshot
+
+STEP = 5
 
 
 class Insight(Query):
@@ -25,9 +31,9 @@ class Insight(Query):
 
 
 def decide_insight(asked: Asked[Insight], seen: Snapshot) -> Change:
-    """Answers the counts; a number of children below ten is None, be it nought or nine."""
+    """Answers the counts; of children None below ten, be it nought or nine, else a multiple of five."""
     subject = school_subject(asked.school)
-    result = counted(seen.state)
+    result = counted(seen.state, today(seen.now))
     if asked.actor.kind is ActorKind.OPERATOR:
         act = act_of_operator(asked, Action.VIEW, Category.GOALS, Basis.ANONYMOUS)
         _own(asked.body.about, subject)
@@ -43,14 +49,16 @@ def _own(about: UUID, subject: UUID) -> None:
         raise invalid("this is counted over a school: name the school's own subject", "about")
 
 
-def counted(state: Mapping[str, Any]) -> dict[str, Any]:
+def counted(state: Mapping[str, Any], day: date) -> dict[str, Any]:
     """Returns what may be told of the counts that the reader gave."""
     children = {
-        measure: count if count >= SMALLEST_GROUP else None for measure, count in sorted(state["children"].items())
+        measure: count // STEP * STEP if count >= SMALLEST_GROUP else None
+        for measure, count in sorted(state["children"].items())
     }
     return {
         "children": children,
         "own_approach": state["own_approach"],
-        "heard": summary(state["heard"]),
+        "heard": summary(state["heard"], day),
         "smallest_group": SMALLEST_GROUP,
+        "children_rounded_down_to": STEP,
     }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
-from typing import Annotated, Any, Self
-from uuid import UUID, uuid5
+from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from services.goals.heard_figures import Heard, summary
 from services.goals.life import Paragraph, Version
+from services.goals.model import today
 from services.goals.plan_queries import answered
 from services.goals.talk import enter, no_strangers, possible
 from services.goals.talking import OnConversation, done
@@ -22,16 +21,6 @@ from shared.text import Day
 from shared.unit import Asked, Change, Query, Request, Row, Snapshot, stale
 
 MOST_OUTCOMES = 50
-SMALLEST_GROUP = 10
-"""Fewer people than this are told of together with others, or not at all (DOMAIN.md, "insight")."""
-
-
-class Heard(StrEnum):
-    """Whether somebody felt heard."""
-
-    YES = "yes"
-    PARTLY = "partly"
-    NO = "no"
 
 
 class RecordOutcome(OnConversation):
@@ -121,7 +110,7 @@ def decide_say_heard(asked: Asked[SayHeard], seen: Snapshot) -> Change:
     """Keeps whether a participant felt heard."""
     permit, talk = enter(asked, seen, Action.ANSWER)
     possible(talk, "say-heard")
-    me, before = asked.actor.id, seen.state["heard"]
+    me = asked.actor.id
     if me not in talk.attended:
         raise invalid("you were not at this conversation: only who was there says whether it was heard", "conversation")
     values = asked.body.model_dump(include={"conversation", "answer", "words"}) | {
@@ -130,7 +119,8 @@ def decide_say_heard(asked: Asked[SayHeard], seen: Snapshot) -> Change:
         "role": permit.act.role,
         "said_at": seen.now,
     }
-    row = Row("conversation_heard", uuid5(talk.id, f"heard:{me}"), before["version"] if before else 0, values)
+    # Each answer is a row of its own: figures that were told stay what they were.
+    row = Row("conversation_heard", asked.ids.time_ordered(seen.now), 0, values)
     return done(permit, talk, HeardSaid(conversation=talk.id), [row])
 
 
@@ -139,24 +129,5 @@ def decide_heard_summary(asked: Asked[HeardSummary], seen: Snapshot) -> Change:
     permit = seen.require(asked, Action.VIEW, Category.CONVERSATIONS)
     if permit.subject != school_subject(asked.school):
         raise invalid("this is counted over a school: name the school's own subject", "about")
-    found = summary(seen.state["counts"])
+    found = summary(seen.state["answers"], today(seen.now))
     return answered((permit,), "heard-summary", len(found["roles"]), found)
-
-
-def summary(counts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns answers by role, for roles in which at least ten people answered.
-
-    The rest are counted together if they are ten; else they are not told, and neither is a total that would tell them.
-    """
-    answers: dict[str, dict[str, int]] = defaultdict(lambda: {one.value: 0 for one in Heard})
-    people: dict[str, set[str]] = defaultdict(set)
-    for one in counts:
-        answers[one["role"]][one["answer"]] += one["answers"]
-        people[one["role"]] |= set(one["members"])
-    large = {role for role, who in people.items() if len(who) >= SMALLEST_GROUP}
-    small = [role for role in people if role not in large]
-    rest = set().union(*(people[role] for role in small)) if small else set()
-    roles = {role: answers[role] for role in sorted(large)}
-    if len(rest) >= SMALLEST_GROUP:
-        roles["others"] = {one.value: sum(answers[role][one.value] for role in small) for one in Heard}
-    return {"roles": roles, "smallest_group": SMALLEST_GROUP, "too_few": bool(rest) and "others" not in roles}

@@ -66,7 +66,12 @@ ANSWERS: dict[str, Any] = {
         "guidance": GUIDANCE,
     },
     "conversation-invite": {"ics": "BEGIN:VCALENDAR\r\n"},
-    "heard-summary": {"roles": {"guardian": {"yes": 9, "partly": 1, "no": 0}}, "too_few": True, "smallest_group": 10},
+    "heard-summary": {
+        "roles": {"guardian": {"yes": 9, "partly": 1, "no": 0}},
+        "until": {"guardian": "2027-01"},
+        "too_few": True,
+        "smallest_group": 10,
+    },
     "guidance": {"guidance": GUIDANCE},
 }
 
@@ -126,6 +131,7 @@ def test_a_conversation_reads_as_its_agenda_its_outcomes_and_what_is_asked(clien
         assert words in told
     counts = CliRunner().invoke(app, ["talk", *COMMANDS["heard-summary"]]).output
     assert "too small" in counts
+    assert "2027-01" in counts
     file = tmp_path / "talk.ics"
     assert CliRunner().invoke(app, ["talk", *COMMANDS["conversation-invite"], "--out", str(file)]).exit_code == 0
     assert file.read_bytes() == b"BEGIN:VCALENDAR\r\n"

@@ -10,8 +10,8 @@ import icalendar
 import pytest
 
 from services.goals.guidance_texts import FIRST
+from services.goals.heard_figures import summary
 from services.goals.ics import Language, as_ics
-from services.goals.outcomes import summary
 from services.goals.reactions import on_network
 from services.goals.talk import ALLOWED, Talk, TalkStatus
 from shared.actor import Actor
@@ -280,32 +280,50 @@ async def test_each_who_was_there_is_asked_whether_it_was_heard_and_only_they_re
     assert told == [{"conversation": made["conversation"]}] * 2
 
 
-async def test_the_schools_own_approach_sees_counts_of_large_groups_only(room: Room) -> None:
+async def test_the_schools_own_approach_sees_counts_of_large_groups_once_the_month_is_over(room: Room) -> None:
     table = room.table
     parents = [Actor(UUID(int=900 + n, version=4), table.mum.kind, table.desk.school, "door") for n in range(10)]
     more = [grant(one.id, Role.GUARDIAN, Basis.AUTHORITY) for one in parents]
     await table.desk.give(table.child, *table.usual, *more)
     made = await room.held(table.teacher, *parents)
     asked = {"conversation": made["conversation"]}
-    await table.ask(table.teacher, "say-heard", **asked, answer="yes")
-    for one in parents[:9]:
+    for one in (table.teacher, *parents):
         await table.ask(one, "say-heard", **asked, answer="no", words="x")
-    few = await table.ask(table.lead, "heard-summary", about=table.school)
-    assert (few["roles"], few["too_few"]) == ({"others": {"yes": 1, "partly": 0, "no": 9}}, False)
     await table.ask(parents[9], "say-heard", **asked, answer="partly")
+    now = await table.ask(table.lead, "heard-summary", about=table.school)
+    assert (now["roles"], now["too_few"]) == ({}, False)
+    await room.later(24 * 32)
     found = await table.ask(table.lead, "heard-summary", about=table.school)
     assert (found["roles"], found["too_few"]) == ({"guardian": {"yes": 0, "partly": 1, "no": 9}}, True)
+    await table.ask(parents[9], "say-heard", **asked, answer="yes")
+    await room.later(24 * 64)
+    assert await table.ask(table.lead, "heard-summary", about=table.school) == found
     assert (await table.refused(table.mum, "heard-summary", about=table.school)).type is ProblemType.FORBIDDEN
     assert (await table.refused(table.mum, "heard-summary", about=table.child)).more["field"] == "about"
 
 
-def test_a_group_that_is_too_small_is_never_told_alone() -> None:
-    people = [str(number) for number in range(9)]
-    assert summary([{"role": "guardian", "answer": "no", "answers": 30, "members": people}]) == {
-        "roles": {},
-        "smallest_group": 10,
-        "too_few": True,
-    }
+def heard(month: str, members: range, answer: str = "no", role: str = "guardian") -> list[Json]:
+    return [
+        {"role": role, "answer": answer, "month": month, "member": str(one), "conversation": "c"} for one in members
+    ]
+
+
+def test_a_group_that_is_too_small_is_never_told() -> None:
+    nothing = {"roles": {}, "until": {}, "smallest_group": 10, "too_few": True}
+    few = [*heard("2027-01", range(9)), *heard("2027-02", range(9)), *heard("2027-01", range(9), role="teacher")]
+    assert summary(few, date(2027, 3, 1)) == nothing
+    ten = heard("2027-01", range(10))
+    assert summary(ten, date(2027, 1, 31))["roles"] == {}
+    assert summary(ten, date(2027, 2, 1))["roles"] == {"guardian": {"yes": 0, "partly": 0, "no": 10}}
+
+
+def test_figures_move_only_once_ten_people_in_the_role_made_the_difference() -> None:
+    first = heard("2027-01", range(10))
+    told = summary(first, date(2027, 2, 1))
+    more = [*first, *heard("2027-02", range(9), "yes"), *heard("2027-02", range(50, 70), "yes", "teacher")]
+    assert summary(more, date(2027, 3, 1))["roles"]["guardian"] == told["roles"]["guardian"]
+    then = summary([*more, *heard("2027-03", range(9, 10), "yes")], date(2027, 4, 1))
+    assert (then["roles"]["guardian"], then["until"]["guardian"]) == ({"yes": 10, "partly": 0, "no": 0}, "2027-03")
 
 
 async def test_the_expert_teams_guidance_goes_along_with_each_step_in_versions(room: Room) -> None:

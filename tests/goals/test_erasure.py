@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from shared.events.base import GENESIS, Act, Event, Fact, NewEvent, stamp
 from shared.events.erasure import ChildErased
 from shared.events.network import AccessChanged, Grant
 from shared.events.words import Action, ActorKind, Category, Purpose, Role
+from tests.goals.plans import Table
 from tests.goals.support import NOW, Desk, grant, proposal
 
 ERASURE = UUID(int=9)
@@ -75,6 +77,34 @@ async def test_a_childs_goals_steps_scores_and_stored_replies_go_and_anothers_st
     assert fact.rows == before
     assert (fact.erasure, confirmed.about, confirmed.producer) == (ERASURE, desk.child, "goals")
     assert (confirmed.act.actor, confirmed.act.on_behalf_of) == (service_id("goals"), ADMIN)
+
+
+async def test_a_childs_conversations_go_with_all_that_was_said_in_them_by_index(desk: Desk) -> None:
+    table = await Table(desk).sit()
+    start = datetime.now(UTC) + timedelta(hours=1)
+    times = {"starts_at": start.isoformat(), "ends_at": (start + timedelta(hours=1)).isoformat()}
+    body = {"about": desk.child, "why": "reading", "invited": [table.mum.id], "points": ["sleep"], **times}
+    made = await desk.ask("plan-conversation", desk.teacher, **body)
+    await desk.ask("answer-invitation", table.mum, conversation=made["conversation"], answer="accepted")
+    said = """
+    INSERT INTO conversation_heard SELECT $1, gen_random_uuid(), 1, about, id, invited_by, 'teacher', 'yes', NULL, now()
+      FROM conversation
+    """
+    async with desk.db.school(desk.school) as conn:
+        await conn.execute(said, desk.school)
+    tables = ("conversation", "conversation_point", "conversation_reply", "conversation_heard")
+    assert await counts(desk, desk.child) == dict.fromkeys(tables, 1)
+    (confirmed,) = await apply(desk, *gone(desk, desk.child))
+    assert isinstance(confirmed.fact, ChildErased)
+    assert confirmed.fact.rows == dict.fromkeys(tables, 1)
+    assert await counts(desk, desk.child) == {}
+    found = await desk.rows("SELECT tablename, indexdef FROM pg_indexes WHERE tablename LIKE 'conversation%'")
+    by = {(one["tablename"], column) for one in found for column in COLUMNS if f"(school, {column}" in one["indexdef"]}
+    assert by >= {(one, "about") for one in (*tables, "conversation_outcome")}
+    assert by >= {("conversation", "plan"), ("conversation", "goal")}
+
+
+COLUMNS = ("about", "plan", "goal")
 
 
 async def test_the_same_event_again_finds_nothing_and_confirms_once_more(desk: Desk) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -33,6 +35,9 @@ async def test_fewer_than_ten_children_are_not_told_and_ten_are(table: Table) ->
     asked = {"about": table.school}
     assert (await table.ask(table.lead, "insight", **asked))["children"] == {"goal_proposed": None}
     await goals_of(table, 10)
+    found = await table.ask(table.lead, "insight", **asked)
+    assert (found["children"], found["children_rounded_down_to"]) == ({"goal_proposed": 10}, 5)
+    await goals_of(table, 14)  # who asks before and after learns of no single child
     assert (await table.ask(table.lead, "insight", **asked))["children"] == {"goal_proposed": 10}
 
 
@@ -55,8 +60,22 @@ async def test_the_foundations_operator_sees_them_too_and_the_log_says_on_what_g
 
 def test_over_schools_only_what_is_told_is_summed() -> None:
     empty = {"own_approach": {"active": 2}, "heard": []}
-    found = {slug: counted({**empty, "children": {"goal_active": n}}) for slug, n in (("a", 9), ("b", 12), ("c", 20))}
+    found = {
+        slug: counted({**empty, "children": {"goal_active": n}}, date(2027, 1, 1))
+        for slug, n in (("a", 9), ("b", 12), ("c", 20))
+    }
     shown = table_of(found)
     cells = [list(column.cells) for column in shown.columns]
-    assert [column[0] for column in cells] == ["goal_active", "-", "12", "20", "32"]
+    assert [column[0] for column in cells] == ["goal_active", "-", "10", "20", "30"]
     assert [column[1] for column in cells][-1] == "6"
+
+
+def test_who_felt_heard_is_shown_by_role_and_school() -> None:
+    ten = [
+        {"role": "guardian", "answer": "yes", "month": "2027-01", "member": str(one), "conversation": "c"}
+        for one in range(10)
+    ]
+    empty: dict[str, Any] = {"own_approach": {}, "children": {}}
+    found = {slug: counted({**empty, "heard": said}, date(2027, 2, 1)) for slug, said in (("a", ten), ("b", []))}
+    shown = {row[0]: row[1:] for row in zip(*(column.cells for column in table_of(found).columns), strict=True)}
+    assert shown["were you heard, guardian: yes"] == ("10", "-", "10")

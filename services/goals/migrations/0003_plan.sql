@@ -38,6 +38,7 @@ CREATE TABLE plan_text (
     CONSTRAINT plan_text_once UNIQUE (school, plan, number),
     CONSTRAINT plan_text_plan FOREIGN KEY (school, plan) REFERENCES plan (school, id)
 );
+CREATE INDEX plan_text_about ON plan_text (school, about);
 COMMENT ON TABLE plan_text IS 'A version of a plan as it was written. items with salt are the action part, whose SHA-256 hash is; nothing is changed ever';
 
 CREATE TABLE plan_step (
@@ -54,6 +55,7 @@ CREATE TABLE plan_step (
     CONSTRAINT plan_step_pk PRIMARY KEY (school, id),
     CONSTRAINT plan_step_plan FOREIGN KEY (school, plan) REFERENCES plan (school, id)
 );
+CREATE INDEX plan_step_about ON plan_step (school, about);
 CREATE INDEX plan_step_of ON plan_step (school, plan, id);
 
 CREATE TABLE disagreement (
@@ -69,6 +71,7 @@ CREATE TABLE disagreement (
     CONSTRAINT disagreement_pk PRIMARY KEY (school, id),
     CONSTRAINT disagreement_plan FOREIGN KEY (school, plan) REFERENCES plan (school, id)
 );
+CREATE INDEX disagreement_about ON disagreement (school, about);
 CREATE INDEX disagreement_of ON disagreement (school, plan, id);
 
 CREATE TABLE disagreement_remedy (
@@ -84,6 +87,7 @@ CREATE TABLE disagreement_remedy (
     CONSTRAINT disagreement_remedy_pk PRIMARY KEY (school, id),
     CONSTRAINT remedy_disagreement FOREIGN KEY (school, disagreement) REFERENCES disagreement (school, id)
 );
+CREATE INDEX disagreement_remedy_about ON disagreement_remedy (school, about);
 CREATE INDEX disagreement_remedy_of ON disagreement_remedy (school, disagreement, id);
 
 CREATE TABLE plan_answer (
@@ -104,6 +108,7 @@ CREATE TABLE plan_answer (
     CONSTRAINT plan_answer_pk PRIMARY KEY (school, id),
     CONSTRAINT plan_answer_plan FOREIGN KEY (school, plan) REFERENCES plan (school, id)
 );
+CREATE INDEX plan_answer_about ON plan_answer (school, about);
 COMMENT ON TABLE plan_answer IS 'What a holder said to one item of one version: the hashes bind it to the exact text. The newest of a holder counts, while the item stays as it is';
 CREATE INDEX plan_answer_of ON plan_answer (school, plan, holder, item, item_hash, id DESC);
 
@@ -121,6 +126,7 @@ CREATE TABLE plan_seen (
     CONSTRAINT plan_seen_once UNIQUE (school, plan, number, member),
     CONSTRAINT plan_seen_plan FOREIGN KEY (school, plan) REFERENCES plan (school, id)
 );
+CREATE INDEX plan_seen_about ON plan_seen (school, about);
 COMMENT ON TABLE plan_seen IS 'Who has seen which version. Never an agreement, never a consent';
 
 -- How the school decides on plans, and who disputes it, as network tells: rows of the projection, never of a command.

@@ -22,6 +22,7 @@ CREATE TABLE child_voice (
 );
 COMMENT ON TABLE child_voice IS 'How a child chose to be heard, what it said in its own words and what that changed; or why it was not heard';
 CREATE INDEX child_voice_of ON child_voice (school, plan, id DESC);
+CREATE INDEX child_voice_about ON child_voice (school, about);
 
 CREATE TABLE evaluation (
     school text NOT NULL,
@@ -42,6 +43,8 @@ CREATE TABLE evaluation (
     CONSTRAINT evaluation_voice FOREIGN KEY (school, voice) REFERENCES child_voice (school, id)
 );
 CREATE INDEX evaluation_of ON evaluation (school, plan, id DESC);
+CREATE INDEX evaluation_about ON evaluation (school, about);
+CREATE INDEX evaluation_voice_is ON evaluation (school, voice);
 
 CREATE TABLE action_end (
     school text NOT NULL,
@@ -58,6 +61,7 @@ CREATE TABLE action_end (
     CONSTRAINT action_end_plan FOREIGN KEY (school, plan) REFERENCES plan (school, id)
 );
 CREATE INDEX action_end_of ON action_end (school, plan, action, id DESC);
+CREATE INDEX action_end_about ON action_end (school, about);
 
 SELECT tenant_table('child_voice');
 SELECT tenant_table('evaluation');

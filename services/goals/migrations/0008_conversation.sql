@@ -30,6 +30,8 @@ CREATE TABLE conversation (
 );
 COMMENT ON COLUMN conversation.sequence IS 'Rises with each change that calendars must take over; what people saw. version is of the row';
 CREATE INDEX conversation_about ON conversation (school, about, id DESC);
+CREATE INDEX conversation_plan_is ON conversation (school, plan);
+CREATE INDEX conversation_goal_is ON conversation (school, goal);
 
 CREATE TABLE conversation_point (
     school text NOT NULL,
@@ -44,6 +46,7 @@ CREATE TABLE conversation_point (
     CONSTRAINT conversation_point_of FOREIGN KEY (school, conversation) REFERENCES conversation (school, id)
 );
 CREATE INDEX conversation_point_on ON conversation_point (school, conversation, id);
+CREATE INDEX conversation_point_about ON conversation_point (school, about);
 
 CREATE TABLE conversation_reply (
     school text NOT NULL,
@@ -60,6 +63,7 @@ CREATE TABLE conversation_reply (
     CONSTRAINT conversation_reply_to FOREIGN KEY (school, conversation) REFERENCES conversation (school, id)
 );
 CREATE INDEX conversation_reply_of ON conversation_reply (school, conversation);
+CREATE INDEX conversation_reply_about ON conversation_reply (school, about);
 
 CREATE TABLE conversation_outcome (
     school text NOT NULL,
@@ -83,6 +87,7 @@ CREATE TABLE conversation_outcome (
     CONSTRAINT conversation_outcome_end CHECK (became IS NULL OR dropped_because IS NULL)
 );
 CREATE INDEX conversation_outcome_from ON conversation_outcome (school, conversation, id);
+CREATE INDEX conversation_outcome_about ON conversation_outcome (school, about);
 
 CREATE TABLE conversation_heard (
     school text NOT NULL,
@@ -98,8 +103,9 @@ CREATE TABLE conversation_heard (
     CONSTRAINT conversation_heard_pk PRIMARY KEY (school, id),
     CONSTRAINT conversation_heard_of FOREIGN KEY (school, conversation) REFERENCES conversation (school, id)
 );
-COMMENT ON TABLE conversation_heard IS 'Whether a participant felt heard. Its own reads it; the school sees counts of groups of ten or more';
+COMMENT ON TABLE conversation_heard IS 'Whether a participant felt heard. Its own reads it, the newest counts; the school sees counts of groups of ten or more';
 CREATE INDEX conversation_heard_in ON conversation_heard (school, conversation);
+CREATE INDEX conversation_heard_about ON conversation_heard (school, about);
 
 CREATE TABLE guidance (
     school text NOT NULL,
@@ -123,6 +129,7 @@ CREATE TABLE known_commitment (
     about uuid NOT NULL,
     CONSTRAINT known_commitment_pk PRIMARY KEY (school, id)
 );
+CREATE INDEX known_commitment_about ON known_commitment (school, about);
 
 SELECT tenant_table('conversation');
 SELECT tenant_table('conversation_point');
@@ -183,7 +190,8 @@ BEGIN
         'outcomes', (SELECT coalesce(jsonb_agg(to_jsonb(o) - '{school,about,conversation}'::text[] ORDER BY o.id), '[]')
                        FROM conversation_outcome o WHERE o.school = p_school AND o.conversation = v_talk.id),
         'heard', (SELECT to_jsonb(h) - '{school,about,conversation,member,role}'::text[] FROM conversation_heard h
-                   WHERE h.school = p_school AND h.conversation = v_talk.id AND h.member = (p_args->>'actor')::uuid),
+                   WHERE h.school = p_school AND h.conversation = v_talk.id AND h.member = (p_args->>'actor')::uuid
+                   ORDER BY h.id DESC LIMIT 1),
         'guidance', guidance_of(p_school));
 END $$;
 
@@ -237,13 +245,13 @@ BEGIN
     RETURN jsonb_build_object('subjects', jsonb_build_array(p_args->'about'), 'guidance', guidance_of(p_args->>'school'));
 END $$;
 
--- How many felt heard, over all the school's conversations: by role, counts only.
+-- How many felt heard, over all the school's conversations: every answer without its words, oldest first.
 CREATE FUNCTION read_heard(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RETURN jsonb_build_object(
         'subjects', jsonb_build_array(p_args->'about'),
-        'counts', (SELECT coalesce(jsonb_agg(to_jsonb(x)), '[]')
-                     FROM (SELECT h.role, h.answer, count(*)::int AS answers, array_agg(DISTINCT h.member) AS members
-                             FROM conversation_heard h
-                            WHERE h.school = p_args->>'school' GROUP BY h.role, h.answer) x));
+        'answers', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                               'role', h.role, 'member', h.member, 'conversation', h.conversation, 'answer', h.answer,
+                               'month', to_char(h.said_at AT TIME ZONE 'Europe/Amsterdam', 'YYYY-MM')) ORDER BY h.id), '[]')
+                      FROM conversation_heard h WHERE h.school = p_args->>'school'));
 END $$;

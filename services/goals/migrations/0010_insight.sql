@@ -24,5 +24,5 @@ BEGIN
             SELECT coalesce(jsonb_object_agg(x.status, x.goals), '{}')
               FROM (SELECT g.status, count(*)::int AS goals FROM goal g
                      WHERE g.school = v_school AND g.about = v_own AND g.status <> 'entered_in_error' GROUP BY g.status) x),
-        'heard', read_heard(p_args)->'counts');
+        'heard', read_heard(p_args)->'answers');
 END $$;
