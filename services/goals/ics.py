@@ -31,16 +31,17 @@ ABOUT = {
 
 
 def as_ics(talk: Talk, organiser: UUID, language: Language, now: datetime) -> str:
-    """Returns the text of a REQUEST, or of a CANCEL once it was cancelled: same UID, and SEQUENCE as it stands.
+    """Returns the text of a PUBLISH: same UID, SEQUENCE as it stands, and STATUS CANCELLED once it was cancelled.
 
-    `organiser` is the school's own subject; nobody is an attendee, as that would take an address.
+    `organiser` is the school's own subject; nobody is an attendee, as that would take an address. Without attendees
+    RFC 5546 allows neither REQUEST (3.2.2) nor CANCEL (3.2.5), but PUBLISH with any STATUS (3.2.1).
     """
     cancelled = talk.status is TalkStatus.CANCELLED
     calendar, event = Calendar(), Event()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
-    calendar.add("method", "CANCEL" if cancelled else "REQUEST")
+    calendar.add("method", "PUBLISH")
     event.add("uid", str(talk.id))
     event.add("sequence", talk.sequence)
     event.add("dtstamp", now)
