@@ -34,7 +34,8 @@ class State(StrEnum):
 class PublishTemplate(Request):
     """A version of a template. `about` is the school's own subject; `number` the version seen, 0 for a new one.
 
-    The school's own by who decides on its goals; the foundation's by an operator, with one id in all its schools.
+    The school's own by who decides on its goals, with an id that it is given; the foundation's by an operator, with one
+    id in all its schools.
     """
 
     about: UUID
@@ -71,7 +72,8 @@ def decide_publish(asked: Asked[PublishTemplate], seen: Snapshot) -> Change:
         raise invalid("templates belong to a school: name the school's own subject", "about")
     found = seen.state["template"]
     version = found["version"] if found else 0
-    if found is None and body.number:
+    # A school gives no id of its own to a new one: it could be that of one that its foundation is still to bring here.
+    if found is None and (body.number or (body.template and body.owner is Owner.SCHOOL)):
         raise invalid("there is no such template here: leave template and number out for a new one", "template")
     if body.number != version:
         raise stale(body.number, version)

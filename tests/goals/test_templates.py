@@ -90,6 +90,8 @@ async def test_templates_are_the_schools_and_only_who_decides_there_publishes(ta
     assert (elsewhere.type, elsewhere.more["field"]) == (ProblemType.INVALID, "about")
     lost = await table.refused(table.lead, "publish-template", **body, template=UUID(int=5), number=3)
     assert lost.more["field"] == "template"
+    taken = await table.refused(table.lead, "publish-template", **body, template=UUID(int=77), number=0)
+    assert (taken.type, taken.more["field"]) == (ProblemType.INVALID, "template")
     made = await published(table)
     stale = await table.refused(table.lead, "publish-template", **body, template=made["template"], number=0)
     assert stale.type is ProblemType.STALE_VERSION
