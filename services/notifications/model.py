@@ -12,7 +12,7 @@ from shared.actor import service_id
 from shared.events.base import Act, Event, Fact
 from shared.events.network import Grant
 from shared.events.notifications import Channel
-from shared.events.words import Action, ActorKind, Category, Purpose, Role
+from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
 
 SERVICE = "notifications"
 CHANNELS = (Channel.MAIL,)
@@ -64,6 +64,8 @@ class Rule:
     needs: Action | None = None
     concerned: bool = False
     """Only for those whom the event itself names in `concerns`."""
+    askers: bool = False
+    """Only for those who may ask for it on the school's behalf, and never for a parent or the child."""
     urgent: bool = False
     """It can't wait: the inbox says so."""
 
@@ -93,6 +95,9 @@ def plan_notices(rule: Rule, event: Event, grants: Iterable[Grant]) -> list[Noti
     held = [grant for grant in grants if _holds(grant, event.recorded_at)]
     able = {grant.member for grant in held if rule.needs is None or rule.needs in grant.actions}
     able -= {act.actor, act.on_behalf_of}
+    if rule.askers:
+        able &= {grant.member for grant in held if _asks(grant, rule.category)}
+        able -= {grant.member for grant in held if grant.role in {Role.GUARDIAN, Role.CHILD}}
     if rule.concerned:
         able &= set(event.fact(Concerning).concerns)
     purposes: dict[UUID, Purpose] = {}
@@ -112,6 +117,10 @@ def may_hear(grant: Grant, category: Category) -> bool:
         and bool(grant.purposes)
         and grant.role is not Role.LOCAL_TOOL
     )
+
+
+def _asks(grant: Grant, category: Category) -> bool:
+    return grant.basis is Basis.PUBLIC_TASK and Action.PROPOSE in grant.actions and category in grant.categories
 
 
 def _holds(grant: Grant, at: datetime) -> bool:

@@ -27,10 +27,13 @@ NETWORK: Mapping[type[Fact], Rule] = {
         "Er is toestemming gegeven. Kijk wat nu met wie gedeeld wordt.",
         "Consent has been given. See what is shared with whom now.",
     ),
-    network.ConsentRefused: _network(
+    # Not for the other parent: of two who decide it would say who refused.
+    network.ConsentRefused: Rule(
         "consent_refused",
+        Category.NETWORK,
         "Er is een toestemming geweigerd. Kijk wat er zonder kan en praat erover als dat nodig is.",
         "Consent has been refused. See what can be done without, and talk about it if you need to.",
+        askers=True,
     ),
     network.ConsentWithdrawn: _network(
         "consent_withdrawn",

@@ -25,7 +25,7 @@ from shared.events import conversations, dialogue, erasure, goals, network, plan
 from shared.events.base import Denied, Fact, Viewed
 from shared.events.network import Grant
 from shared.events.notifications import Channel
-from shared.events.words import Action, Category, Purpose, Role
+from shared.events.words import Action, Basis, Category, Purpose, Role
 from tests.notifications.support import NOW, Lane, accepted, act, grant, later
 
 RULE = rules.GOALS[goals.GoalAccepted]
@@ -73,6 +73,17 @@ def test_only_those_who_can_answer_are_asked_for_consent() -> None:
     reads = {"categories": (Category.NETWORK,)}
     able = grant(MEMBER, **reads, actions=(Action.RECEIVE, Action.CONSENT))
     assert members(able, grant(OTHER, **reads), rule=rule) == {MEMBER}
+
+
+def test_that_consent_is_refused_is_told_to_who_asks_for_it_and_never_to_another_parent() -> None:
+    rule, network_ = rules.NETWORK[network.ConsentRefused], (Category.NETWORK,)
+    told = {"categories": network_, "actions": (Action.VIEW, Action.RECEIVE)}
+    asks = {"categories": network_, "actions": (Action.VIEW, Action.PROPOSE), "basis": Basis.PUBLIC_TASK}
+    parent = grant(OTHER, role=Role.GUARDIAN, **{**told, "actions": (Action.PROPOSE, Action.RECEIVE)})
+    coordinator = (grant(MEMBER, **told), grant(MEMBER, **asks))
+    assert members(*coordinator, parent, rule=rule) == {MEMBER}
+    assert members(parent, grant(OTHER, **asks), rule=rule) == set()  # who is a parent and coordinates as well
+    assert members(grant(MEMBER, **told), rule=rule) == set()  # a teacher, who asks for none
 
 
 def test_of_a_dialogue_only_those_are_told_whom_it_concerns_and_who_may_receive_it() -> None:
