@@ -49,8 +49,9 @@ def export(
     told = f"{len(found['bundle']['entry'])} resources in {out}"
     if not found["scores_shown"]:
         told += "; scores are not yours to export"
-    elif found["older_scores"]:
-        told += f"; {found['older_scores']} older scores are not in it"
+    for what in ("goals", "scores", "plans"):
+        if found[f"older_{what}"]:
+            told += f"; {found[f'older_{what}']} older {what} are not in it"
     if not found["said_shown"]:
         told += "; of the answers to plans only your own are in it"
     Console(soft_wrap=True).print(told, markup=False)

@@ -26,7 +26,9 @@ class ExportPlan(Query):
 
 
 def decide_export_child(asked: Asked[ExportChild], seen: Snapshot) -> Change:
-    """Answers the Bundle; `older_scores` says how many scores before the newest 1000 are not in it.
+    """Answers the Bundle, and how much is not in it.
+
+    That is what comes before the newest 200 goals (with their scores), 1000 scores and 50 plans.
 
     Who may not see conversations gets of the answers to plans only their own.
     """
@@ -39,12 +41,15 @@ def decide_export_child(asked: Asked[ExportChild], seen: Snapshot) -> Change:
         plans = [{**one, "answers": own(one["answers"], asked.actor.id)} for one in state["plans"]]
         state = {**state, "plans": plans}
     permits += [one for one in (scores, talks) if one]
-    found = bundle(asked.body.about, state, seen.now, scores=scores is not None)
+    found = bundle(asked.body.about, state, seen.now, seen.clock, scores=scores is not None)
+    shown = sum(one["resource"]["resourceType"] == "Observation" for one in found["entry"])
     result = {
         "bundle": found,
         "scores_shown": scores is not None,
         "said_shown": talks is not None,
-        "older_scores": state["older"] if scores else None,
+        "older_goals": state["goals_in_all"] - len(state["goals"]),
+        "older_scores": state["scores_in_all"] - shown if scores else None,
+        "older_plans": state["plans_in_all"] - len(state["plans"]),
     }
     return answered(tuple(permits), "export-child", len(found["entry"]), result)
 

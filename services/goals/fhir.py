@@ -31,16 +31,29 @@ PLANS = {
     PlanStatus.CLOSED: "completed",
 }
 ENDED = {ActionOutcome.DONE: "completed", ActionOutcome.PARTLY: "stopped", ActionOutcome.NOT_DONE: "cancelled"}
+ROUND_A_CHILD = frozenset(Role) - {
+    Role.SCHOOL_ADMINISTRATOR,
+    Role.FOUNDATION_ADMINISTRATOR,
+    Role.AUDITOR,
+    Role.EXPERT_TEAM,
+}
+"""Whose roles make them one of a child's network, as `network` has it."""
 KINDS = {Role.GUARDIAN: "RelatedPerson", Role.CHILD: "Patient", Role.LOCAL_TOOL: "Device"}
 
 
-def bundle(about: UUID, state: Raw, now: datetime, *, scores: bool) -> Json:
-    """Returns everything as one collection; without `scores` no Observation is in it."""
-    people = _People(about, state["grants"])
+def bundle(about: UUID, state: Raw, now: datetime, clock: datetime, *, scores: bool) -> Json:
+    """Returns everything as one collection; without `scores` no Observation is in it.
+
+    `clock` is the one that access is judged by: who takes part then is the CareTeam.
+
+    What names a goal that is not in it is left out: no score of it, and no link to it.
+    """
+    people = _People(about, state["grants"], clock)
+    goals = frozenset(raw["id"] for raw in state["goals"])
     resources = [people.team(), *(_goal(raw, people) for raw in state["goals"])]
     if scores:
-        resources += [_observation(raw, people) for raw in state["scores"]]
-    resources += [_plan(raw, people) for raw in state["plans"]]
+        resources += [_observation(raw, people) for raw in state["scores"] if raw["goal"] in goals]
+    resources += [_plan(raw, people, goals) for raw in state["plans"]]
     return {
         "resourceType": "Bundle",
         "type": "collection",
@@ -50,22 +63,24 @@ def bundle(about: UUID, state: Raw, now: datetime, *, scores: bool) -> Json:
 
 
 class _People:
-    """Who is round the child, and as what."""
+    """Who is round the child, and as what; and of those who takes part `at` that moment."""
 
-    def __init__(self, about: UUID, grants: Iterable[Raw]) -> None:
-        self.about, self.roles = about, dict[str, set[str]]()
+    def __init__(self, about: UUID, grants: Iterable[Raw], at: datetime) -> None:
+        self.about, self.roles, self.now = about, dict[str, set[str]](), dict[str, set[str]]()
         for grant in grants:
             self.roles.setdefault(grant["member"], set()).add(grant["role"])
+            if _takes_part(grant, at):
+                self.now.setdefault(grant["member"], set()).add(grant["role"])
 
     @property
     def subject(self) -> Json:
         return self._reference("Patient", str(self.about))
 
     def team(self) -> Json:
-        """Returns the CareTeam: each member in each role."""
+        """Returns the CareTeam: each who takes part now, in each role; nobody who only looks after the records."""
         participants = [
             {"role": [_concept(f"{OWN}:role", role)], "member": self.member(member)}
-            for member, roles in sorted(self.roles.items())
+            for member, roles in sorted(self.now.items())
             for role in sorted(roles)
         ]
         team: Json = {"resourceType": "CareTeam", "id": self.team_id, "status": "active", "subject": self.subject}
@@ -82,6 +97,12 @@ class _People:
 
     def _reference(self, kind: str, id_: str) -> Json:
         return {"type": kind, "identifier": {"system": f"{OWN}:{kind.lower()}", "value": id_}}
+
+
+def _takes_part(grant: Raw, at: datetime) -> bool:
+    begun, until = datetime.fromisoformat(grant["valid_from"]) <= at, grant.get("valid_until")
+    holds = begun and (until is None or at < datetime.fromisoformat(until))
+    return holds and not grant.get("emergency") and Role(grant["role"]) in ROUND_A_CHILD
 
 
 def _goal(raw: Raw, people: _People) -> Json:
@@ -123,11 +144,11 @@ def _observation(raw: Raw, people: _People) -> Json:
     return resource | ({"note": [{"text": raw["note"]}]} if raw["note"] else {})
 
 
-def _plan(raw: Raw, people: _People) -> Json:
+def _plan(raw: Raw, people: _People, known: frozenset[str]) -> Json:
     status, text = PlanStatus(raw["status"]), raw["text"]
     ends = {one["action"]: ENDED[ActionOutcome(one["outcome"])] for one in raw["ends"]}
     going = "in-progress" if PLANS[status] == "active" else "not-started"
-    goals = [_link("Goal", one["item"]) for one in text["items"] if one["kind"] == "goal"]
+    goals = [_link("Goal", one["item"]) for one in text["items"] if one["kind"] == "goal" and one["item"] in known]
     resource: Json = {
         "resourceType": "CarePlan",
         "id": raw["id"],
@@ -141,7 +162,7 @@ def _plan(raw: Raw, people: _People) -> Json:
         "careTeam": [_link("CareTeam", people.team_id)],
         "goal": goals,
         "activity": [
-            {"detail": _activity(one, people, ends.get(one["item"], going))}
+            {"detail": _activity(one, people, ends.get(one["item"], going), known)}
             for one in text["items"]
             if one["kind"] == "action"
         ],
@@ -149,14 +170,14 @@ def _plan(raw: Raw, people: _People) -> Json:
     return {name: value for name, value in resource.items() if value != []}  # R4: no empty lists
 
 
-def _activity(item: Raw, people: _People, status: str) -> Json:
+def _activity(item: Raw, people: _People, status: str, known: frozenset[str]) -> Json:
     said = item["text"]
     detail: Json = {
         "status": status,
         "description": said["what"],
         "scheduledPeriod": {"end": said["until"]},
         "performer": [people.member(one) for one in said["who"]],
-        "goal": [_link("Goal", one) for one in said["goals"]],
+        "goal": [_link("Goal", one) for one in said["goals"] if one in known],
     }
     return {name: value for name, value in detail.items() if value != []}
 

@@ -134,7 +134,8 @@ def test_a_calendar_is_set_and_shown(client: FakeClient) -> None:
 
 def test_an_export_and_a_document_are_files_and_say_what_is_not_in_them(client: FakeClient, tmp_path: Path) -> None:
     bundle = {"resourceType": "Bundle", "entry": [1, 2]}
-    ANSWERS["export-child"] = {"bundle": bundle, "scores_shown": False, "said_shown": False, "older_scores": None}
+    older = {"older_goals": 3, "older_scores": None, "older_plans": 0}
+    ANSWERS["export-child"] = {"bundle": bundle, "scores_shown": False, "said_shown": False, **older}
     text = {"number": 1, "outlook": "verder", "items": [], "hash": "f" * 64}
     plan = {"status": "in_force"}
     counts = {"answers": [], "verified": 4, "broken": 0, "said_shown": False}
@@ -144,6 +145,7 @@ def test_an_export_and_a_document_are_files_and_say_what_is_not_in_them(client: 
     assert json.loads(out.read_text()) == bundle
     assert "not yours to export" in told
     assert "only your own" in told
+    assert "3 older goals are not in it" in told
     asked = ["plan", "document", GOAL, *WHO, "--out", str(page)]
     CliRunner().invoke(app, asked, catch_exceptions=False)
     assert "<h1>Plan, versie 1</h1>" in page.read_text()

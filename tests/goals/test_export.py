@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,10 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 
 from deploy.samen.plan_page import WORDS, page_of
-from services.goals.fhir import PLANS, bundle
+from services.goals.fhir import PLANS, ROUND_A_CHILD, bundle
+from services.network.policy import ROLES_OF_CHILD
 from shared.errors import ProblemType
+from shared.events.network import Grant
 from shared.events.plans import PlanStatus
 from shared.events.words import Action, Basis, Category, Role
 from tests.goals.plans import CONTENT, TAKES_PART, Json, Table, as_owner, grant
@@ -182,5 +185,43 @@ def test_every_status_of_a_plan_has_one_of_fhir_and_both_languages_the_same_word
 
 def test_a_member_who_is_gone_is_still_named_as_somebody() -> None:
     state: dict[str, Any] = {"grants": [], "goals": [], "scores": [], "plans": []}
-    assert bundle(UUID(int=1), state, NOW, scores=True)["entry"][0]["resource"]["resourceType"] == "CareTeam"
+    assert bundle(UUID(int=1), state, NOW, NOW, scores=True)["entry"][0]["resource"]["resourceType"] == "CareTeam"
     assert CONTENT
+
+
+async def test_a_care_team_is_who_takes_part_now(table: Table) -> None:
+    def one(number: int, role: Role, **more: object) -> Grant:
+        made = grant(UUID(int=number, version=4), role, Basis.PUBLIC_TASK)
+        return made.model_copy(update=more)
+
+    others = (
+        one(51, Role.AUDITOR),
+        one(52, Role.SCHOOL_ADMINISTRATOR),
+        one(53, Role.THERAPIST, emergency=True),
+        one(54, Role.TEACHER, valid_until=datetime(2021, 1, 1, tzinfo=UTC)),
+        one(55, Role.TEACHER, valid_from=datetime(2199, 1, 1, tzinfo=UTC)),
+    )
+    mum = grant(table.mum.id, Role.GUARDIAN, Basis.AUTHORITY, ALL)
+    await table.desk.give(table.child, mum, *others)
+    (team,) = kinds(await table.ask(table.mum, "export-child", about=table.child))["CareTeam"]
+    assert [one["member"]["identifier"]["value"] for one in team["participant"]] == [str(table.mum.id)]
+    assert ROUND_A_CHILD == ROLES_OF_CHILD
+
+
+async def test_what_is_left_out_is_counted_and_nothing_points_to_it(table: Table) -> None:
+    plan = await worked_on(table)
+    many = """
+    INSERT INTO goal SELECT (jsonb_populate_record(g, jsonb_build_object('id', x.newer))).*
+      FROM (SELECT * FROM goal LIMIT 1) g,
+           (SELECT 'ff' || substr(gen_random_uuid()::text, 3) AS newer FROM generate_series(1, 200)) x
+    """
+    async with table.desk.db.school(table.desk.school) as conn:
+        await conn.execute(many)
+    found = await table.ask(table.mum, "export-child", about=table.child)
+    Bundle.model_validate_json(json.dumps(found["bundle"]))
+    assert (found["older_goals"], found["older_scores"], found["older_plans"]) == (1, 3, 0)
+    made = kinds(found)
+    assert (len(made["Goal"]), "Observation" in made) == (200, False)
+    (care,) = made["CarePlan"]
+    assert care["id"] == plan["plan"]
+    assert "urn:uuid" not in json.dumps([care.get("goal", []), [one["detail"].get("goal") for one in care["activity"]]])

@@ -1,4 +1,4 @@
--- For an export: all of a subject's goals with their newest 1000 scores, its plans as they stand, and who is round it.
+-- For an export: a subject's newest 200 goals, 1000 scores and 50 plans as they stand, how many there are, and who is round it.
 CREATE FUNCTION read_export(p_args jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_school text := p_args->>'school';
@@ -13,7 +13,9 @@ BEGIN
                      FROM (SELECT s.* FROM score s JOIN goal g ON g.school = s.school AND g.id = s.goal
                             WHERE g.school = v_school AND g.about = v_about
                             ORDER BY s.observed_on DESC, s.recorded_at DESC, s.id DESC LIMIT 1000) s),
-        'older', (SELECT greatest(count(*) - 1000, 0) FROM score s JOIN goal g ON g.school = s.school AND g.id = s.goal
+        'goals_in_all', (SELECT count(*) FROM goal g WHERE g.school = v_school AND g.about = v_about),
+        'plans_in_all', (SELECT count(*) FROM plan p WHERE p.school = v_school AND p.about = v_about),
+        'scores_in_all', (SELECT count(*) FROM score s JOIN goal g ON g.school = s.school AND g.id = s.goal
                    WHERE g.school = v_school AND g.about = v_about),
         'plans', (SELECT coalesce(jsonb_agg(to_jsonb(p) - 'school' || jsonb_build_object(
                              'text', plan_text_at(v_school, p.id, coalesce(p.force_number, p.number)),
