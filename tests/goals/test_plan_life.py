@@ -83,6 +83,7 @@ class PlanKept:
                 "voices": self.of("child_voice"),
                 "ended": [one["action"] for one in self.of("action_end")],
                 "evaluated_at": max((one["evaluated_at"] for one in self.of("evaluation")), default=None),
+                "held_on": next((one["held_on"] for one in reversed(self.of("evaluation"))), None),
                 "calendar": None,
                 "clocks": [],
             }
