@@ -1,7 +1,7 @@
 """What operators ask of a service over `ops.<service>.<what>`: its state, its dead letters, and to try again.
 
-`status` tells counts and codes. Everything else shows or touches what concerns children, so it is journaled first, in
-the school that it concerns; a stopped school is refused, because its journal cannot take the line.
+`status` tells counts and codes, `schools` slugs. Everything else shows or touches what concerns children, so it is
+journaled first, in the school that it concerns; a stopped school is refused, because its journal cannot take the line.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Operations:
         self._at = site
         self._known = {
             "status": self._status,
+            "schools": self._schools,
             "dead-letters": self._letters,
             "dead-letter": self._letter,
             "under-review": self._under_review,
@@ -87,8 +88,9 @@ class Operations:
             told = {"problem": problem("forbidden").to_json()}
         except Problem as refusal:
             told = {"problem": refusal.to_json()}
-        except (ValueError, KeyError, TypeError):
-            told = {"problem": Problem(ProblemType.INVALID, "the request lacks a field").to_json()}
+        except (ValueError, KeyError, TypeError, asyncpg.DataError):  # the last: a value that no column holds
+            text = "the request lacks a field, or holds what can't be in it: check the names, ids and numbers"
+            told = {"problem": Problem(ProblemType.INVALID, text).to_json()}
         except Exception as error:  # noqa: BLE001  told to the operator, and an alarm
             self._at.alarm("operation_failed", "an operator's request failed")
             told = {"problem": Problem(ProblemType.UNAVAILABLE, type(error).__name__).to_json()}
@@ -109,6 +111,10 @@ class Operations:
             "dead_letters": letters,
             "under_review": closed,
         }
+
+    async def _schools(self, _operator: Actor, _: dict[str, Any]) -> dict[str, list[str]]:
+        """Returns the schools that this service has heard of; one whose journal is gone is still known as forked."""
+        return {"schools": sorted({*await self._at.db.schools(), *self._at.guard.forked})}
 
     async def _letters(self, operator: Actor, _: dict[str, Any]) -> dict[str, Any]:
         return await self._list(operator, "dead-letters", LETTERS)
@@ -181,7 +187,10 @@ class Operations:
             opened = await review(conn, self._at, school, subject, operator)
         self._at.relay.wake(school)
         if not opened:
-            raise Problem(ProblemType.CONFLICT, "this subject is not under review")
+            raise Problem(
+                ProblemType.CONFLICT,
+                "this subject is not under review: `samen recover` and `samen status` name those that are",
+            )
         return {"opened": opened}
 
     async def _replay(self, operator: Actor, _: dict[str, Any]) -> dict[str, int]:

@@ -41,7 +41,10 @@ async def rebuild(site: Site) -> dict[str, int]:
     """
     consumer = site.consumer
     if consumer is None or site.leases is None:
-        raise Problem(ProblemType.CONFLICT, "this service keeps no grants of network's")
+        raise Problem(
+            ProblemType.CONFLICT,
+            "this service keeps no grants of network's, nothing to build anew: name goals or notifications",
+        )
     if not consumer.active:
         raise Problem(ProblemType.UNAVAILABLE, "another replica is the active one: ask again")
     async with consumer.turn:

@@ -19,6 +19,7 @@ from nats.aio.client import Client as NatsClient
 from nats.aio.msg import Msg
 
 from deploy.home import Home, NotRunning
+from deploy.samen.schools import refuse_bad_slug, refuse_unknown
 from deploy.topology import DOOR
 from shared.actor import Actor, SigningKey, mint
 from shared.bus import answer_of
@@ -32,6 +33,10 @@ TIMEOUT_S = 5.0
 """A little over a service's own deadline, so that its word arrives before ours."""
 OPERATION_S = 40.0
 """A recovery waits up to 30 s for consumers to catch up."""
+CHECK_S = 2.0
+"""How long a service may take to say which schools there are."""
+OPENS = "open-school"
+"""The command that makes a school: the only one that may name one that is not there."""
 TRACED = 0.05
 """The share of requests that is traced, where OTEL_EXPORTER_OTLP_ENDPOINT says where to."""
 TOKEN_KEPT = timedelta(minutes=4)
@@ -57,6 +62,7 @@ class Client:
         self._nats: NatsClient | None = None
         self._tracer = DoorTracer(DOOR, TRACED, export="OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ)
         self._tokens: dict[Actor, tuple[str, datetime]] = {}
+        self._schools: set[tuple[str, str]] = set()
 
     async def __aenter__(self) -> Self:
         """Connect."""
@@ -100,12 +106,20 @@ class Client:
     async def command(
         self, school: str, service: str, name: str, body: object, actor: Actor, *, key: str | None = None
     ) -> Any:  # noqa: ANN401  JSON
-        """Give a command and return its result; `key` makes a retry safe. Raises Problem as the service says."""
+        """Give a command and return its result; `key` makes a retry safe. Raises Problem as the service says.
+
+        A school that is not open is refused before anything is sent.
+        """
+        refuse_bad_slug(school)
+        if name != OPENS:
+            await self._refuse_unknown(school, "network")
         headers = self._headers(actor) | {"Idempotency-Key": key or secrets.token_hex(16)}
         return await self._request(f"cmd.{school}.{service}.{name}", body, headers)
 
     async def query(self, school: str, service: str, name: str, body: object, actor: Actor) -> Any:  # noqa: ANN401
-        """Ask a query and return its result. Raises Problem as the service says."""
+        """Ask a query and return its result. Raises Problem as the service says, or because there is no such school."""
+        refuse_bad_slug(school)
+        await self._refuse_unknown(school, "network")
         return await self._request(f"qry.{school}.{service}.{name}", body, self._headers(actor))
 
     async def effective(self, school: str, withdrawal: str) -> Any:  # noqa: ANN401  JSON
@@ -117,9 +131,30 @@ class Client:
             return {"how": None, "at": None}
 
     async def operate(self, service: str, what: str, body: object | None = None) -> Any:  # noqa: ANN401  JSON
-        """Ask an operator's request of a service (`status`, `dead-letters`, `retry` ...)."""
+        """Ask an operator's request of a service (`status`, `dead-letters`, `retry` ...).
+
+        A school that the service has not heard of is refused before anything is sent.
+        """
+        if isinstance(body, dict) and "school" in body:
+            refuse_bad_slug(body["school"])
+            await self._refuse_unknown(body["school"], service)
+        return await self._operate(service, what, body, OPERATION_S)
+
+    async def _operate(self, service: str, what: str, body: object | None, timeout_s: float) -> Any:  # noqa: ANN401  JSON
         actor = Actor(self._operator, ActorKind.OPERATOR, EVERY_SCHOOL, DOOR, operator=str(self._operator))
-        return await self._request(f"ops.{service}.{what}", body or {}, self._headers(actor), OPERATION_S)
+        return await self._request(f"ops.{service}.{what}", body or {}, self._headers(actor), timeout_s)
+
+    async def _refuse_unknown(self, school: str, service: str) -> None:
+        # Who can't say which schools there are is not asked again: what answers without it still answers.
+        if (service, school) in self._schools:
+            return
+        try:
+            known = await self._operate(service, "schools", None, CHECK_S)
+        except Problem:
+            self._schools.add((service, school))
+            return
+        refuse_unknown(school, known["schools"])
+        self._schools.update((service, one) for one in known["schools"])
 
     async def _request(self, subject: str, body: object, headers: dict[str, str], timeout_s: float = TIMEOUT_S) -> Any:  # noqa: ANN401  JSON
         deadline = int((self._clock.now().timestamp() + timeout_s) * 1000)

@@ -33,6 +33,7 @@ class Service(StrEnum):
 Consumer = Annotated[Service, typer.Argument(help="The service that consumes.")]
 Owner = Annotated[Service, typer.Argument(help="The service whose database was put back.")]
 School = Annotated[str, typer.Argument(help="The school's slug.")]
+Number = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The event's number, as the list has it.")]
 Producer = Annotated[Service, typer.Argument(help="The service whose event it is.")]
 
 
@@ -76,7 +77,7 @@ def list_(directory: Dir = None, as_json: Annotated[bool, typer.Option("--json",
 
 
 @letters.command()
-def show(consumer: Consumer, school: School, producer: Producer, seq: int, directory: Dir = None) -> None:
+def show(consumer: Consumer, school: School, producer: Producer, seq: Number, directory: Dir = None) -> None:
     """Show the event itself."""
     body = {"school": school, "producer": producer, "seq": seq}
     found = _with_client(directory, lambda client: client.operate(consumer, "dead-letter", body))

@@ -19,6 +19,7 @@ from deploy.samen.oneroster import Roster, read_roster
 from deploy.samen.oneroster_batches import HINTS, Batch, SchoolOrg, batches, schools_of
 from deploy.samen.oneroster_leaving import Leaving, Size
 from deploy.samen.oneroster_records import BadFolder, Issue
+from deploy.samen.schools import NO_SUCH_SCHOOL
 from shared.errors import Problem, ProblemType
 from shared.events.words import ActorKind
 
@@ -175,7 +176,7 @@ class _School:
         try:
             reply = await self._query("roster-links", {"after": after})
         except Problem as problem:
-            if not self._how.dry or problem.more.get("code") != "not_open":
+            if not self._how.dry or problem.more.get("code") not in {"not_open", NO_SUCH_SCHOOL}:
                 raise
             self.report.opened = True
             return []

@@ -22,6 +22,7 @@ from deploy.samen import network
 from deploy.samen.__main__ import app
 from deploy.samen.client import Client
 from deploy.samen.mail import kept
+from deploy.samen.schools import refuse_unknown
 from deploy.samen.status import lanes
 from shared.actor import Verifier, load_trusted
 from shared.errors import Problem, ProblemType
@@ -119,6 +120,58 @@ async def test_the_client_carries_a_token_a_key_and_a_deadline(
     assert int(headers["Deadline"]) > datetime.now(UTC).timestamp() * 1000
     assert json.loads(heard[0].data) == {"a": 1}
     assert "test" not in (actor.operator or ""), "the operator is told by a pseudonym"
+
+
+async def test_a_school_that_is_not_there_is_asked_of_nobody(
+    servers: Servers, home: Home, nats_login: LoginFactory, school: str
+) -> None:
+    asked: list[str] = []
+
+    async def answer(message: Msg) -> None:
+        asked.append(message.subject)
+        told: object = {"schools": [school]} if message.subject.endswith(".schools") else "done"
+        await message.respond(json.dumps({"ok": told}).encode())
+
+    network = await nats_login("network")
+    for subject in ("cmd.*.network.>", "qry.*.network.>", "ops.network.>"):
+        await network.subscribe(subject, queue="network", cb=answer)
+    await network.flush()
+    async with Client(home, url=servers.nats_url, operator="test") as client:
+        actor = client.actor(uuid4(), "de-wlig")
+        for bad in ("", "../x", "de.wilg", "De Wilg", "x" * 10_000):
+            with pytest.raises(Problem, match="is no school's slug") as refused:
+                await client.query(bad, "network", "find-person", {}, actor)
+            assert refused.value.type is ProblemType.INVALID
+            assert len(refused.value.detail) < 200
+        assert asked == []
+        wrong = f"there is no school de-wlig: the schools are {school}"
+        with pytest.raises(Problem, match=wrong):
+            await client.query("de-wlig", "network", "find-person", {}, actor)
+        with pytest.raises(Problem, match=wrong):
+            await client.command("de-wlig", "network", "end-membership", {}, actor)
+        with pytest.raises(Problem, match=wrong):
+            await client.operate("network", "recover", {"school": "de-wlig"})
+        assert set(asked) == {"ops.network.schools"}
+        asked.clear()
+        assert await client.query(school, "network", "find-person", {}, client.actor(uuid4(), school)) == "done"
+        assert await client.query(school, "network", "find-person", {}, client.actor(uuid4(), school)) == "done"
+        assert await client.operate("network", "review", {"school": school}) == "done"
+        assert await client.command("de-esch", "network", "open-school", {}, actor) == "done"
+    assert asked.count("ops.network.schools") == 1, "what is known is not asked again"
+
+
+def test_of_many_schools_those_most_like_the_one_that_was_meant_are_named() -> None:
+    with pytest.raises(Problem, match=r"no school de-wlig: alike are de-wilg.*samen status") as refused:
+        refuse_unknown("de-wlig", ["de-wilg", *(f"school-{number}" for number in range(100))])
+    assert "school-7" not in refused.value.detail
+    with pytest.raises(Problem, match="samen roster import"):
+        refuse_unknown("de-wilg", [])
+
+
+@pytest.mark.parametrize("absurd", ["999999999999999999999999", "0", "x"])
+def test_a_dead_letters_number_that_none_can_have_is_refused_before_anything_is_asked(absurd: str) -> None:
+    found = CliRunner().invoke(app, ["dead-letters", "show", "goals", "de-wilg", "network", absurd])
+    assert found.exit_code == 2, found.output
 
 
 async def test_nobody_listening_is_said_at_once(servers: Servers, home: Home, school: str) -> None:

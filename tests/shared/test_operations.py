@@ -86,6 +86,7 @@ async def test_status_tells_counts_and_codes_of_nobody_and_writes_nothing(
     assert counts == [("network", "parked", "poison", 2), ("network", "waiting", "poison", 1)]
     assert (told["under_review"], told["rebuilding"]) == ({desk.school: 1}, False)
     assert not [child for child in desk.children if str(child) in str(told)]
+    assert await desk.operate("schools") == {"schools": [desk.school]}
     assert await desk.lines() == []
 
 
@@ -107,6 +108,10 @@ async def test_whoever_lists_or_shows_dead_letters_has_a_line_with_every_child(
     assert await desk.lines() == lines
     with pytest.raises(Problem, match="no such dead letter"):
         await desk.operate("dead-letter", school=desk.school, producer="network", seq=9)
+    for absurd in ({"seq": 10**24}, {"seq": 2**63}, {"seq": 3, "producer": 7}):
+        with pytest.raises(Problem, match="check the names, ids and numbers") as refused:
+            await desk.operate("dead-letter", **{"school": desk.school, "producer": "network"} | absurd)
+        assert refused.value.type is ProblemType.INVALID
     assert await desk.lines() == lines
 
 

@@ -31,7 +31,7 @@ NEEDS: dict[str, Body] = {
     "review": {"school": "walls-here", "subject": str(uuid4())},
 }
 """Operations that take something, with a body that is in order."""
-TAKE_NOTHING = ("status", "dead-letters")
+TAKE_NOTHING = ("status", "schools", "dead-letters")
 DEEP = b'{"school": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
 TORN = [*NOT_JSON[1:], *NOT_OBJECTS, DEEP]
 
