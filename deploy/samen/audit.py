@@ -26,6 +26,7 @@ from deploy.samen.asking import as_json as print_json
 from deploy.samen.asking import do
 from deploy.samen.client import Client
 from deploy.samen.export import export, verify_pack
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.words import Category, Outcome, Purpose, Role
 
@@ -89,7 +90,7 @@ def print_lines(found: Json, title: str, *, as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     for line in found["lines"]:
         table.add_row(*map(escape, _row(line)), style="red" if line["outcome"] == "denied" else None)
-    console.print(table if found["lines"] else f"{title}: no lines.")
+    print_table(table if found["lines"] else f"{title}: no lines.", console)
     print_more(found)
 
 
@@ -273,7 +274,7 @@ def _print_reports(reports: list[Json]) -> None:
         verdict = f"[red]{found}[/]" if found else "[green]nothing wrong[/]"
         counts = (str(one["lines"]), str(one["signed"]), str(one["checkpoints"]))
         table.add_row(one["school"], *counts, producers, one["root"][:16], verdict)
-    console.print(table)
+    print_table(table, console)
     for one in reports:
         for finding in one["findings"][:10]:
             where = f"{finding['producer']} " if finding["producer"] else ""

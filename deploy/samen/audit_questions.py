@@ -32,6 +32,7 @@ from deploy.samen.audit import (
     print_lines,
     print_more,
 )
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
 
@@ -78,7 +79,7 @@ def print_findings(found: list[Json]) -> None:
     table = Table("nr", "code", "the line says", "the log shows", title="Findings")
     for one in found:
         table.add_row(str(one["idx"]), one["code"], *(escape(_words(one[side])) for side in ("says", "shows")))
-    console.print(table)
+    print_table(table, console)
 
 
 def _words(side: Json) -> str:
@@ -168,7 +169,7 @@ def break_glass(
     for one in found["emergencies"]:
         cells = (one["idx"], one["child"], one["member"], one["role"], one["starts_at"][:16], one["ends_at"][:16])
         table.add_row(*map(str, cells), _review(one))
-    Console().print(table if found["emergencies"] else "No emergency access.")
+    print_table(table if found["emergencies"] else "No emergency access.")
     print_more(found)
 
 
@@ -203,7 +204,7 @@ def consents(
         answers = "\n".join(f"{a['answer']} by {a['giver'][:8]} {(a['at'] or '')[:10]}" for a in one["answers"])
         named = (f"{one['consent'][:8]} v{one['version']}", one["state"], one["purpose"], one["recipient"])
         table.add_row(*named, ", ".join(one["categories"]), one["starts_at"][:10], one["ends_at"][:10], answers)
-    Console().print(table if found["consents"] else "No consents.")
+    print_table(table if found["consents"] else "No consents.")
 
 
 def story(

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from deploy.samen.asking import as_json, do, order
 from deploy.samen.client import Client
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from deploy.topology import NAMES
 from shared.errors import Problem
@@ -95,7 +96,7 @@ def _show(found: dict[str, dict[str, int]]) -> None:
     for service, rows in found.items():
         for name, count in sorted(rows.items()):
             table.add_row(service, name, str(count))
-    Console().print(table)
+    print_table(table)
     note = "With it go the names and addresses of people who are round no other child and not of the school."
     Console().print(note)
 
@@ -177,7 +178,7 @@ def erasures(
     for one in found:
         stands = f"{one['state']}: {STATES[one['state']]}"
         table.add_row(one["id"], str(one["version"]), one["child"], one["reason"], one["asked_at"][:10], stands)
-    Console().print(table)
+    print_table(table)
 
 
 async def all_erasures(
@@ -239,4 +240,4 @@ def holds(child: ChildId, school: School, person: As, as_json_: Json = False, di
         until = (one["until"] or "")[:10]
         row = (one["id"], str(one["version"]), one["reason"], one["starts_at"][:10], until)
         table.add_row(*row, "yes" if one["holds"] else "no")
-    Console().print(table)
+    print_table(table)

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.samen.asking import as_json, ask_network, order
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.network import ReviewOutcome
 from shared.events.words import Purpose
@@ -67,7 +68,7 @@ def contacts(child: ChildId, school: School, person: As, as_json_: Json = False,
         name = f"{one['given_name']} {one['family_name']}"
         name += " (confidential: pass nothing on)" if one["confidential"] else ""
         table.add_row(*(escape(value or "") for value in (name, one["role"], one["phone"], one["email"])))
-    Console().print(table)
+    print_table(table)
 
 
 @app.command("list")

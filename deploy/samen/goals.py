@@ -18,6 +18,7 @@ from rich.text import Text
 from deploy.home import Home
 from deploy.samen.client import Client
 from deploy.samen.ladder import chart
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.goals import Achievement, Domain
 from shared.events.words import Purpose, Setting
@@ -108,9 +109,9 @@ def list_goals(
             ", ".join(differs),
         )
     console = Console()
-    console.print(table)
+    print_table(table, console)
     if "t_score" in found:
-        console.print(_t_table(found["t_score"]))
+        print_table(_t_table(found["t_score"]), console)
     if found["next"]:
         console.print(f"more: --after {found['next']}")
 
@@ -148,14 +149,14 @@ def show(
         table.add_row(name, Text(str(told[name] if told[name] is not None else "")))
     table.add_row("settings", ", ".join(told["settings"]))
     table.add_row("responsible", "\n".join(told["responsible"]))
-    console.print(table)
+    print_table(table, console)
     steps = Table(title="Steps")
     for column in ("version", "when", "became", "went", "why", "who"):
         steps.add_column(column)
     for step in found["steps"]:
         when, went, why = step["taken_at"][:10], step["achievement"] or "", Text(step["reason"] or "")
         steps.add_row(str(step["goal_version"]), when, step["status"], went, why, step["taken_by"])
-    console.print(steps)
+    print_table(steps, console)
     if found["scores_shown"]:
         console.print(chart(found["scores"], told["ladder"], told["baseline"]))
     else:

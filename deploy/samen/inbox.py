@@ -18,6 +18,7 @@ from rich.text import Text
 
 from deploy.home import Home
 from deploy.samen.client import Client
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.errors import Problem, ProblemType
 
@@ -102,7 +103,7 @@ def list_(
         sys.stdout.write(json.dumps(page, indent=1) + "\n")
         return
     console = Console()
-    console.print(_table(page))
+    print_table(_table(page), console)
     if page["next"]:
         console.print(f"more: add --before {page['next']}", style="dim")
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from deploy.samen.asking import as_json, do
 from deploy.samen.client import Client, operator_id
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.words import ActorKind, Purpose, school_subject
 
@@ -35,7 +35,7 @@ def insight(
     if json_:
         as_json(found)
     else:
-        Console(soft_wrap=True).print(table_of(found))
+        print_table(table_of(found))
 
 
 def table_of(found: Mapping[str, Any]) -> Table:

@@ -31,6 +31,7 @@ from deploy.samen.circle import (
 from deploy.samen.client import Client
 from deploy.samen.ecogram_words import day_of
 from deploy.samen.network import As, AsJson, School, Why
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.errors import Problem, ProblemType
 
@@ -142,7 +143,7 @@ def invitations(
         table.add_column(column, overflow="fold")
     for one in found["invitations"]:
         table.add_row(f"{one['invitation']} v{one['version']}", one["role"], one["state"], day_of(one["expires_at"]))
-    Console().print(table)
+    print_table(table)
 
 
 def revoke(

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.home import Home
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 
 
@@ -44,4 +45,4 @@ def mail(
     table = Table("nr", "date", "to", "subject", title=f"{len(mails)} mails")
     for number, one in list(enumerate(mails, 1))[-last:]:
         table.add_row(str(number), Text(str(one["Date"])), Text(str(one["To"])), Text(str(one["Subject"])))
-    console.print(table)
+    print_table(table, console)

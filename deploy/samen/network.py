@@ -20,6 +20,7 @@ from deploy.samen.asking import HOW, ask_network, do
 from deploy.samen.client import Client, operator_id
 from deploy.samen.ecogram import draw
 from deploy.samen.ecogram_words import as_text
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.words import ActorKind
 
@@ -72,7 +73,7 @@ def find(
         for membership in one["memberships"]:
             version = f"{membership['id']} v{membership['version']}"
             table.add_row(one["person"], membership["role"], membership["subject"], version)
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()
@@ -100,7 +101,7 @@ def show(
     if as_json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
         return
-    Console().print(_circle(found, ids=ids))
+    print_table(_circle(found, ids=ids))
 
 
 def _circle(found: dict[str, Any], *, ids: bool) -> Table:
@@ -158,7 +159,7 @@ def consents(
             one["ends_at"][:10],
             ", ".join(f"{answer['capacity']}: {answer['answer']}" for answer in one["answers"]),
         )
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()
@@ -180,7 +181,7 @@ def children(
         table.add_column(column, overflow="fold")
     for one in found["children"]:
         table.add_row(_name(one), escape(one["sourced_id"] or ""), one["id"])
-    Console().print(table)
+    print_table(table)
 
 
 def _answer(directory: Dir, school: str, person: UUID, command: str, body: dict[str, Any]) -> None:

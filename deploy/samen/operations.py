@@ -15,6 +15,7 @@ from rich.table import Table
 
 from deploy.home import Home
 from deploy.samen.client import Client
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.errors import Problem
 
@@ -72,7 +73,7 @@ def list_(directory: Dir = None, as_json: Annotated[bool, typer.Option("--json",
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
-    console.print(table)
+    print_table(table, console)
     console.print("Mend the cause, then: samen dead-letters retry <consumer> <school> <producer> --about <about>")
 
 

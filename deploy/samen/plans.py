@@ -16,6 +16,7 @@ from rich.table import Table
 from deploy.samen import plan_tables
 from deploy.samen.asking import as_json, do
 from deploy.samen.client import Client
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
 
@@ -69,7 +70,10 @@ def show_goals(found: Json, json_: bool, *shown: Table | Iterable[str]) -> None:
         return
     console = Console(soft_wrap=True, highlight=False)
     for one in shown:
-        console.print(one if isinstance(one, Table) else "\n".join(one))
+        if isinstance(one, Table):
+            print_table(one)
+        else:
+            console.print("\n".join(one))
 
 
 @app.command(name="list")
@@ -137,7 +141,7 @@ def verify(plan: PlanId, school: School, person: As, purpose: Why = Purpose.GUID
     table, broken = plan_tables.checked(found, texts)
     if not found["said_shown"]:
         table.caption = f"only your own; of all answers {found['verified']} verify and {found['broken']} do not"
-    Console(soft_wrap=True).print(table)
+    print_table(table)
     if broken or found["broken"]:
         raise typer.Exit(1)
 

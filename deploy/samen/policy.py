@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.samen.asking import as_json, ask_network, order
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.network import Decision, PolicyRule
 from shared.events.words import Action, Category, Purpose
@@ -107,14 +108,14 @@ def show(
             lists = (_words(rule[name]) for name in ("actions", "categories", "purposes"))
             roles, basis = _words(rule["roles"]), _words([rule["basis"]])
             table.add_row(rule["name"], roles, _words([rule["standing"]]), *lists, basis, end_section=True)
-        console.print(table)
+        print_table(table, console)
     table = Table(title="How those decide who have a say")
     for column in ("on", "now", "versions"):
         table.add_column(column, overflow="fold")
     for one in found["decisions"]:
         versions = "\n".join(f"{v['number']}: {v['rule']} from {_day(v['starts_at'])}" for v in one["versions"])
         table.add_row(one["decision"], RULES[one["rule"]], versions or "the default")
-    console.print(table)
+    print_table(table, console)
     console.print("Consent adds to this, for those from outside the school: what it names, while it is given.")
 
 
@@ -155,7 +156,7 @@ def deciders(
         who = "\n".join(f"{escape(h['name'] or h['holder'])} ({h['as']})" for h in one["holders"])
         disputed = " (a dispute is on record)" if one["disputed"] else ""
         table.add_row(one["decision"], who or "nobody", RULES[one["rule"]] + disputed)
-    console.print(table)
+    print_table(table, console)
     for one in found["disputes"]:
         until = f" until {_day(one['ends_at'])}" if one["ends_at"] else ""
         note = f": {one['note']}" if one["note"] else ""

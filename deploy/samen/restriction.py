@@ -15,6 +15,7 @@ from rich.table import Table
 
 from deploy.samen.asking import as_json, do
 from deploy.samen.client import Client
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.audit import Ground
 from shared.events.words import Category, Purpose
@@ -163,7 +164,7 @@ def list_(
         cells = (one["id"], str(one["version"]), one["child"], one["ground"], state, one["ends_at"][:10])
         told = "yes" if one["told"] else "no"
         table.add_row(*cells, told, _lines(one), escape(one.get("reason", "")))
-    Console().print(table if found["restrictions"] else "Nothing was ever held back.")
+    print_table(table if found["restrictions"] else "Nothing was ever held back.")
     if found["next"] is not None:
         Console().print(f"There is more: add --before {found['next']}")
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from deploy.samen.asking import as_json, ask_network, do, order
 from deploy.samen.child import all_erasures
 from deploy.samen.client import Client
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from deploy.topology import NAMES
 from shared.errors import Problem
@@ -52,7 +53,7 @@ def show(
         allowed = f"{one['least']} to {one['most']}" if one["most"] else f"{one['least']} or more"
         row = (one["kind"], str(one["months"]), one["since"], allowed, versions or "the default")
         table.add_row(*row, PLACES[one["place"]])
-    Console().print(table)
+    print_table(table)
 
 
 @app.command(name="set")
@@ -96,7 +97,7 @@ def due(
         way = f"hold {one['hold']}" if one["hold"] else ""
         way = way or (f"{one['erasure']['state']}: {one['erasure']['id']}" if one["erasure"] else "")
         table.add_row(one["child"], one["kind"], one["left_at"][:10], one["due_at"][:10], way)
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()

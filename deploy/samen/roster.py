@@ -26,6 +26,7 @@ from deploy.samen.oneroster_batches import HINTS
 from deploy.samen.oneroster_lines import COLUMNS
 from deploy.samen.oneroster_records import BadFolder, Issue
 from deploy.samen.roster_import import COUNTS, How, Report, import_folder
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 
 app = typer.Typer(no_args_is_help=True, help="Rosters: who is at school, from the pupil administration.")
@@ -42,7 +43,7 @@ def show(report: Report, console: Console) -> None:
         word = "[red]not taken in[/]" if one.failed else "opened" if one.opened else ""
         counts = [str(one.counts[name]) for name in (*COUNTS, "refused")]
         table.add_row(escape(f"{one.slug} ({one.name})"), *counts, word)
-    console.print(table)
+    print_table(table, console)
     if report.issues:
         console.print(_issues(report.issues[:SHOWN]))
     if report.issue_count > SHOWN:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from deploy.home import Home
 from deploy.samen.client import Client
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from deploy.supervisor import ask, read
 from deploy.topology import NAMES, SERVICES
@@ -102,7 +103,7 @@ def status(
     console = Console()
     for table in (_services(found), _lanes(found), _logs(found), _letters(found)):
         if table.row_count:
-            console.print(table)
+            print_table(table, console)
 
 
 def _services(found: Json) -> Table:
