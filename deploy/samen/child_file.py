@@ -77,3 +77,8 @@ def write(file: Json, out: Path) -> None:
         packed.rename(out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to `samen child`."""
+    app.command()(export)

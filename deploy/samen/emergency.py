@@ -138,3 +138,8 @@ def review(
     Console(soft_wrap=True).print(
         f"emergency {reply['emergency']} version {reply['version']}: {outcome.value.replace('_', ' ')}"
     )
+
+
+def add_to(network: typer.Typer) -> None:
+    """Add the commands to `samen network`."""
+    network.add_typer(app, name="emergency")

@@ -26,10 +26,14 @@ class Language(StrEnum):
     ENGLISH = "en"
 
 
-def add_to(goals: typer.Typer, plans: typer.Typer) -> None:
-    """Add the commands to their groups."""
-    goals.command()(export)
-    plans.command()(document)
+def add_to_goals(app: typer.Typer) -> None:
+    """Add the export to `samen goals`."""
+    app.command()(export)
+
+
+def add_to_plans(app: typer.Typer) -> None:
+    """Add the document to `samen plan`."""
+    app.command()(document)
 
 
 def _is_new(out: Path) -> None:

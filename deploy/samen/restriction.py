@@ -173,3 +173,8 @@ def _lines(one: dict[str, Any]) -> str:
     until = f" to {one['lines_until'][:10]}" if "lines_until" in one else ""
     kinds = ", ".join(one["categories"]) or "all"
     return f"{kinds} from {one['lines_from'][:10]}{until}" + (f", of {one['who']}" if "who" in one else "")
+
+
+def add_to(audit: typer.Typer) -> None:
+    """Add the commands to `samen audit`."""
+    audit.add_typer(app, name="restriction")

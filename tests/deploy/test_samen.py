@@ -3,6 +3,7 @@
 import asyncio
 import json
 import smtplib
+import subprocess
 import sys
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -21,6 +22,7 @@ from deploy.home import Home, NotRunning
 from deploy.samen import network
 from deploy.samen.__main__ import app
 from deploy.samen.client import Client
+from deploy.samen.groups import ENTRIES, load
 from deploy.samen.mail import kept
 from deploy.samen.schools import refuse_unknown
 from deploy.samen.status import lanes
@@ -210,7 +212,54 @@ def test_lag_is_the_head_announced_less_the_cursor_announced() -> None:
     assert ("goals", "goals", "a") not in found
 
 
+RUN = "import runpy, sys; sys.argv = ['samen', '--help']; runpy.run_module('deploy.samen', run_name='__main__')"
+BREAKS_OFF = """
+import sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == LATE:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def _python(code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=base_environment(), capture_output=True, text=True, check=False)
+
+
+def test_help_imports_no_command() -> None:
+    code = f"import atexit, sys; atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr)); {RUN}"
+    found = _python(code)
+    assert found.returncode == 0, found.stderr
+    assert all(name in found.stdout for name in ENTRIES)
+    loaded = found.stderr.split()
+    assert "deploy.samen.groups" in loaded
+    assert [one for one in loaded if one.startswith(("deploy.demo", "nats", "asyncpg", "deploy.samen.client"))] == []
+
+
+@pytest.mark.parametrize("late", ["typer", "deploy.samen.groups", "deploy.samen.client"])
+def test_ctrl_c_while_a_command_is_loading_ends_it_without_a_traceback(late: str) -> None:
+    found = _python(f"LATE = {late!r}{BREAKS_OFF}{RUN.replace('--help', 'goals')}")
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_command_says_of_itself_what_the_list_of_commands_says(name: str) -> None:
+    assert load(name).help == ENTRIES[name].help
+    shown = CliRunner().invoke(app, [name, "--help"], terminal_width=200)
+    assert shown.exit_code == 0, shown.output
+    assert ENTRIES[name].help.split(": ")[0][:50] in shown.output
+
+
+def test_a_command_that_is_not_there_is_said_with_the_one_that_was_meant() -> None:
+    found = CliRunner().invoke(app, ["gaols", "list"])
+    assert found.exit_code == 2
+    assert "goals" in found.output
+
+
 def test_no_command_hides_another_of_the_same_name() -> None:
+    load("network")
     names = [
         str(one.name or get_command_name(one.callback.__name__))
         for one in network.app.registered_commands
