@@ -53,7 +53,7 @@ def rotate_witness(keys: Keys, house: str) -> str:
 def finish_witness(keys: Keys, house: str) -> None:
     """Has the old key sign no more; its line stays, so that what it signed still counts."""
     if not keys.old(WITNESS_KEY).exists():
-        raise Refused("no rotation of the witness is under way")
+        raise Refused("no rotation of the witness is under way: start one, without --finish")
     old = _line_of(keys, house, WITNESS_KEY, old=True)
     lines = keys.witness_policy.read_text().split("\n")
     told = [line.partition(" nats:")[0] if old in line else line for line in lines]

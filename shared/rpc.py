@@ -187,12 +187,17 @@ def _time_left(headers: dict[str, str], clock: Clock) -> float:
     return min(DEADLINE_S, int(deadline) / 1000 - clock.now().timestamp())
 
 
+def _in_words(told: str) -> str:
+    """Returns what is wrong in the words of whoever sent JSON, not in those of the language this is written in."""
+    return told.removeprefix("Value error, ").replace("Tuple should", "The list should")[:200]
+
+
 def _parse(model: type[B], data: bytes) -> B:
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
         wrong = [
-            {"at": "/" + "/".join(str(part)[:60] for part in e["loc"]), "what": e["msg"][:200]}
+            {"at": "/" + "/".join(str(part)[:60] for part in e["loc"]), "what": _in_words(e["msg"])}
             for e in error.errors(include_url=False, include_context=False, include_input=False)[:20]
         ]
         first = wrong[0] if wrong else {"at": "/", "what": "not JSON"}

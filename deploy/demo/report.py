@@ -109,7 +109,7 @@ def _commands(result: Result) -> Iterator[tuple[str, str]]:
     yield "what home and school expect of each other, turn by turn", f"network expectations {talked.id}{who}"
     yield "and what waits for this parent", f"network expectations{who}"
     yield "the parent's inbox", f"inbox list{here}{parent}"
-    yield "the parent asks who looked at the child", f"audit who-looked {child.id}{here}{parent} --purpose own_data"
+    yield "the parent asks who looked at the child", f"audit who-saw {child.id}{here}{parent} --purpose own_data"
     yield "the auditor asks what was refused", f"audit denials{here}{auditor}"
     yield "anyone verifies the log", "audit verify"
     for other, carer in _denied(cast.of(child.school)):

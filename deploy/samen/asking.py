@@ -39,9 +39,18 @@ def do(directory: Dir, work: Callable[[Client], Awaitable[Any]], *, tell: bool =
         if not tell:
             raise
         Console(stderr=True).print(f"[red]{escape(problem.detail)}[/]")
-        for name, value in problem.more.items():
-            Console(stderr=True, soft_wrap=True).print(f"[dim]{escape(f'{name}: {value}')}[/]")
+        for line in more_lines(problem):
+            Console(stderr=True, soft_wrap=True).print(f"[dim]{escape(line)}[/]")
         raise typer.Exit(1) from None
+
+
+def more_lines(problem: Problem) -> list[str]:
+    """Return what a problem tells beside its sentence: what else is wrong in the request, codes, versions."""
+    lines = [f"also {one['at']}: {one['what']}" for one in problem.more.get("errors", [])[1:]]
+    for name, value in problem.more.items():
+        if name != "errors":
+            lines.append(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    return lines
 
 
 def ask_network(

@@ -17,7 +17,7 @@ from deploy.samen.client import Client
 from deploy.samen.network import As, ChildId, School, Why
 from deploy.samen.up import Dir
 
-Subject = Annotated[UUID, typer.Argument(help="The child's id, or the school's own (`samen network school`).")]
+Subject = Annotated[UUID, typer.Argument(help="The child's id, or the school's own (`samen network find`).")]
 Membership = Annotated[UUID, typer.Argument(help="The membership's id (`samen network show --ids`).")]
 Version = Annotated[int, typer.Option("--version", help="The version that you saw.")]
 Given = Annotated[str | None, typer.Option("--given-name", help="Of someone the school does not know yet.")]

@@ -59,7 +59,10 @@ def schools_of(roster: Roster, wanted: Iterable[str]) -> tuple[list[SchoolOrg], 
             slugs[slug] = org
             found.append(SchoolOrg(slug, org, name))
     wrong += [f"there is no school with sourcedId {org} in orgs.csv" for org in named]
-    wrong += [f"there is no school {slug} in the delivery" for slug in sorted(chosen - set(slugs))]
+    wrong += [
+        f"there is no school {slug} in the delivery: it has {', '.join(sorted(slugs)) or 'none'}"
+        for slug in sorted(chosen - set(slugs))
+    ]
     mapped = {slug for slug, _, org in (one.partition("=") for one in wanted) if org}
     keep = chosen | mapped
     return [one for one in found if not keep or one.slug in keep], wrong

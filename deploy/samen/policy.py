@@ -17,6 +17,7 @@ from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.network import Decision, PolicyRule
 from shared.events.words import Action, Category, Purpose
+from shared.text import EARLIEST, LATEST
 
 app = typer.Typer(no_args_is_help=True, help="The rules: read them, set how holders decide, ask why.")
 
@@ -63,6 +64,8 @@ def explain(
     For the school's administrator, its auditor (--asking-for oversight), and the person concerned
     (--asking-for own_data).
     """
+    if at is not None and not EARLIEST <= at.date() <= LATEST:
+        raise typer.BadParameter(f"lies outside {EARLIEST} to {LATEST}: check the year", param_hint="--at")
     body: dict[str, Any] = {
         "who": str(actor),
         "child": str(child),

@@ -195,7 +195,7 @@ def _keeper(asked: Asked[Any], seen: Snapshot, child: UUID | None) -> Permit:
 def _found(seen: Snapshot, id_: UUID, version: int) -> Mapping[str, Any]:
     found: Mapping[str, Any] | None = next((r for r in seen.state["restrictions"] if r["id"] == str(id_)), None)
     if found is None:
-        raise Problem(ProblemType.INVALID, "there is no such restriction on this child: list them with restrictions")
+        raise Problem(ProblemType.INVALID, "there is no such restriction on this child: `samen audit restriction list`")
     if found["version"] != version:
         raise stale(version, found["version"])
     return found

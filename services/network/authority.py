@@ -149,7 +149,7 @@ def decide_end_authority(asked: Asked[EndAuthority], seen: Snapshot) -> Change:
     child, school = children_of(seen.state)[body.child], school_of(seen.state)
     found = next((one for one in child.authorities if one.id == body.authority), None)
     if found is None:
-        raise invalid("there is no such authority over this child: look it up with child-network")
+        raise invalid("there is no such authority over this child: look it up with `samen network show --ids`")
     if found.version != body.version:
         raise stale(body.version, found.version)
     if found.ends_at is not None and found.ends_at <= seen.now:

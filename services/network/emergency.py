@@ -178,7 +178,7 @@ def _act(asked: Asked[BreakGlass], standing: Membership, revision: int) -> Act:
 def _named(asked: Asked[EndEmergency] | Asked[ReviewEmergency], child: Child) -> Emergency:
     found = next((one for one in child.emergencies if one.id == asked.body.emergency), None)
     if found is None:
-        raise invalid("there is no such emergency access to this child: look it up with emergencies")
+        raise invalid("there is no such emergency access to this child: look it up with `samen network emergency list`")
     if found.version != asked.body.version:
         raise stale(asked.body.version, found.version)
     return found

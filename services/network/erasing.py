@@ -116,7 +116,7 @@ def decide_decide_erasure(asked: Asked[DecideErasure], seen: Snapshot) -> Change
     _check_not_erased(seen)
     found = next((one for one in seen.state["erasures"] if one["id"] == str(body.erasure)), None)
     if found is None:
-        raise invalid("there is no such request about this child: list them with erasures")
+        raise invalid("there is no such request about this child: list them with `samen child erasures`")
     if found["version"] != body.version:
         raise stale(body.version, found["version"])
     draft = Draft(seen, permit.act, (permit,))
@@ -204,7 +204,7 @@ def _child(asked: Asked[Any], seen: Snapshot) -> Child:
     """Returns the child; the school itself, which has permits of its own, is none."""
     found = children_of(seen.state).get(asked.body.child)
     if found is None:
-        raise invalid("this is no child of the school: look it up with children")
+        raise invalid("this is no child of the school: look it up with `samen network children --all`")
     return found
 
 
@@ -243,7 +243,7 @@ def decide_lift_hold(asked: Asked[LiftHold], seen: Snapshot) -> Change:
     body = asked.body
     found = next((one for one in seen.state["holds"] if one["id"] == str(body.hold)), None)
     if found is None:
-        raise invalid("there is no such hold on this child: look it up with holds")
+        raise invalid("there is no such hold on this child: look it up with `samen child holds`")
     if found["version"] != body.version:
         raise stale(body.version, found["version"])
     if found["lifted_at"] is not None:

@@ -142,7 +142,7 @@ def decide_revoke_invitation(asked: Asked[RevokeInvitation], seen: Snapshot) -> 
     draft = Draft(seen, permit.act, (permit,))
     found = next((one for one in mine if one["id"] == str(body.invitation)), None)
     if found is None:
-        raise invalid("there is no such invitation to this network: look it up with invitations")
+        raise invalid("there is no such invitation to this network: look it up with `samen network invitations`")
     if found["version"] != body.version:
         raise stale(body.version, found["version"])
     if not _is_open(found, seen.now):

@@ -104,7 +104,7 @@ def decide_leave_network(asked: Asked[LeaveNetwork], seen: Snapshot) -> Change:
     body, circle = asked.body, Circle.of(seen, asked.body.subject)
     own = own_memberships(asked, circle.memberships, body.subject, seen)
     if body.membership not in {one.id for one in own}:
-        raise invalid("this is no membership of your own here: look it up with child-network or school")
+        raise invalid("this is no membership of your own here: look it up with `samen network show --ids`")
     found = circle.find(body.membership, body.version, seen.now)
     if found.role is Role.CHILD:
         raise conflict("the network is yours: you cannot leave it, and you decide who takes part from the age of 16")

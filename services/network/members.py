@@ -184,7 +184,7 @@ class Circle:
         """Returns a membership that has not ended, as it was seen, or raises the Problem that says what is amiss."""
         found = next((one for one in self.memberships if one.id == membership), None)
         if found is None:
-            raise invalid("there is no such membership in this network: look it up with child-network or school")
+            raise invalid("there is no such membership in this network: look it up with `samen network show --ids`")
         if found.version != version:
             raise stale(version, found.version)
         if not found.is_open(now):

@@ -132,7 +132,7 @@ def decide_settle_dispute(asked: Asked[SettleDispute], seen: Snapshot) -> Change
     body, draft = asked.body, Draft(seen, permit.act, (permit,))
     found = next((one for one in child.disputes if one.id == body.dispute), None)
     if found is None:
-        raise invalid("there is no such dispute about this child: look it up with deciders")
+        raise invalid("there is no such dispute about this child: look it up with `samen policy deciders`")
     if found.version != body.version:
         raise stale(body.version, found.version)
     if found.ends_at is not None:

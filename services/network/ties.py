@@ -66,7 +66,9 @@ def decide_state_tie(asked: Asked[StateTie], seen: Snapshot) -> Change:
         # To name another member one must be allowed to see who they are.
         permits = (seen.require(asked, Action.VIEW, Category.NETWORK, about=child.id),)
         if body.to == me or not any(one.person == body.to and one.is_open(seen.now) for one in child.memberships):
-            raise invalid("a tie is to the child or to another member of its network: look it up with ecogram")
+            raise invalid(
+                "a tie is to the child or another member round it: look it up with `samen network show --ids`"
+            )
     other = body.to or child.id
     if other == me:
         raise invalid("a tie is to someone else: name the member with `to`")
