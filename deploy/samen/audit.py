@@ -142,7 +142,7 @@ def who_looked(
     body = page(purpose, since, until, category, before) | {"child": child, "who": who, "outcome": outcome}
     body |= {"role": role, "organisation": organisation, "limit": limit}
     found = ask(directory, school, person, "who-looked", body)
-    print_lines(found, "Who looked", as_json=as_json)
+    print_lines(found, "Who saw", as_json=as_json)
 
 
 @app.command(name="by-actor")

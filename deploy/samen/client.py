@@ -110,16 +110,16 @@ class Client:
 
         A school that is not open is refused before anything is sent.
         """
-        refuse_bad_slug(school)
-        if name != OPENS:
-            await self._refuse_unknown(school, "network")
+        if name == OPENS:
+            refuse_bad_slug(school)
+        else:
+            await self.check_school(school)
         headers = self._headers(actor) | {"Idempotency-Key": key or secrets.token_hex(16)}
         return await self._request(f"cmd.{school}.{service}.{name}", body, headers)
 
     async def query(self, school: str, service: str, name: str, body: object, actor: Actor) -> Any:  # noqa: ANN401
         """Ask a query and return its result. Raises Problem as the service says, or because there is no such school."""
-        refuse_bad_slug(school)
-        await self._refuse_unknown(school, "network")
+        await self.check_school(school)
         return await self._request(f"qry.{school}.{service}.{name}", body, self._headers(actor))
 
     async def effective(self, school: str, withdrawal: str) -> Any:  # noqa: ANN401  JSON
@@ -143,6 +143,11 @@ class Client:
     async def _operate(self, service: str, what: str, body: object | None, timeout_s: float) -> Any:  # noqa: ANN401  JSON
         actor = Actor(self._operator, ActorKind.OPERATOR, EVERY_SCHOOL, DOOR, operator=str(self._operator))
         return await self._request(f"ops.{service}.{what}", body or {}, self._headers(actor), timeout_s)
+
+    async def check_school(self, school: str) -> None:
+        """Raise Problem for what is no slug, and for a school that is not open; do nothing where nobody can say."""
+        refuse_bad_slug(school)
+        await self._refuse_unknown(school, "network")
 
     async def _refuse_unknown(self, school: str, service: str) -> None:
         # Who can't say which schools there are is not asked again: what answers without it still answers.

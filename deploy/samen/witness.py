@@ -229,6 +229,8 @@ def _look(who: FolderWitness, folder: Path, every: float) -> bool:
 
 async def _watch(who: FolderWitness, home: Home, school: str | None, every: float) -> bool:
     async with Client(home) as client:
+        if school is not None:
+            await client.check_school(school)
         while True:
             well = True
             try:

@@ -152,6 +152,8 @@ async def test_a_school_that_is_not_there_is_asked_of_nobody(
         with pytest.raises(Problem, match=wrong):
             await client.command("de-wlig", "network", "end-membership", {}, actor)
         with pytest.raises(Problem, match=wrong):
+            await client.check_school("de-wlig")
+        with pytest.raises(Problem, match=wrong):
             await client.operate("network", "recover", {"school": "de-wlig"})
         assert set(asked) == {"ops.network.schools"}
         asked.clear()
