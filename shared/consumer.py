@@ -202,7 +202,8 @@ class Consumer:
 
         They are taken between the turns, one each: what is delivered meanwhile does not wait for all of them.
         """
-        if (producer, school) not in self.lanes:
+        # A process that has only just begun may not have read its lanes yet.
+        if (producer, school) not in self.lanes and (producer, school) not in await self._applier.positions():
             raise Problem(ProblemType.NOT_FOUND, "no such lane: `samen status` lists them")
         self.lanes.try_now((producer, school))
         if about is None:

@@ -14,7 +14,7 @@ from shared import consumer as looping
 from shared import settle
 from shared.backlog import Key
 from shared.consumer import Consumer
-from shared.errors import Permanent, Transient
+from shared.errors import Permanent, Problem, Transient
 from shared.events.base import Event
 from shared.lanes import LONGEST_PAUSE_S, LaneState
 from shared.projection import Applied, Applier, Blocked, Position, _sift
@@ -361,3 +361,15 @@ async def test_a_turn_comes_between_the_events_that_are_retried(stage: Stage, mo
     assert await stage.consumer.retry("olm", "goals", uuid4()) == 2
     await asyncio.gather(*waiting)
     assert done == ["event", "turn", "event", "turn", "turn"]
+
+
+async def test_a_retry_that_comes_before_a_new_process_read_its_lanes_finds_them(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def positions() -> dict[Key, Position]:
+        return {OLM: Position(1, 4, "h")}
+
+    monkeypatch.setattr(stage.toy, "positions", positions, raising=False)
+    assert await stage.consumer.retry("olm", "goals") == 0
+    with pytest.raises(Problem):
+        await stage.consumer.retry("olm", "nobody")
