@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +16,10 @@ from rich.markup import escape
 from deploy.childfile.gather import Gatherer, Json, whole
 from deploy.childfile.page import page
 from deploy.files import write_private
+from deploy.fresh import beside, into_place
 from deploy.samen.asking import do
 from deploy.samen.client import Client
+from deploy.samen.failing import sentence
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
 
@@ -35,9 +36,6 @@ def export(
 ) -> None:
     """Copy a child's whole file: a page to read (Dutch, English) and JSON to take along, with who received what."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    if out.exists():
-        console.print(f"[red]{escape(str(out))} is there already: name a new one[/]")
-        raise typer.Exit(1)
 
     async def gather(client: Client) -> Json:
         actor = client.actor(person, school)
@@ -50,8 +48,13 @@ def export(
         await gathered.run()
         return whole(gathered, school, str(child), str(person), datetime.now(UTC).isoformat(timespec="seconds"))
 
-    file: dict[str, Any] = do(directory, gather)
-    write(file, out)
+    try:
+        with beside(out) as part:
+            file: dict[str, Any] = do(directory, gather)
+            _write(file, part, out)
+    except OSError as error:
+        console.print(f"[red]nothing was written: {escape(sentence(error))}[/]")
+        raise typer.Exit(1) from None
     console.print(f"{escape(str(out))}: give it to nobody but who asked for it")
     if file["not_for_this_reader"]:
         console.print(f"Not for this reader: {escape(', '.join(file['not_for_this_reader']))}")
@@ -59,24 +62,25 @@ def export(
 
 def write(file: Json, out: Path) -> None:
     """Writes the file as a folder or zip that only its owner reads; a half-written one is not left behind."""
-    folder = out.with_name(f".{out.name}.part")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
-    try:
-        write_private(folder / DATA, json.dumps(file, indent=1, ensure_ascii=False) + "\n")
-        for language in LANGUAGES:
-            write_private(folder / f"child-file.{language}.html", page(file, language))
-        if out.suffix != ".zip":
-            folder.rename(out)
-            return
-        packed = folder / "packed.zip"
-        with zipfile.ZipFile(packed, "x", zipfile.ZIP_DEFLATED) as zipped:
-            for one in sorted(folder.glob("child-file.*")):
-                zipped.write(one, one.name)
-        packed.chmod(0o600)
-        packed.rename(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with beside(out) as part:
+        _write(file, part, out)
+
+
+def _write(file: Json, part: Path, out: Path) -> None:
+    folder = part / "file"
+    folder.mkdir(mode=0o700)
+    write_private(folder / DATA, json.dumps(file, indent=1, ensure_ascii=False) + "\n")
+    for language in LANGUAGES:
+        write_private(folder / f"child-file.{language}.html", page(file, language))
+    if out.suffix != ".zip":
+        into_place(folder, out)
+        return
+    packed = part / "packed.zip"
+    with zipfile.ZipFile(packed, "x", zipfile.ZIP_DEFLATED) as zipped:
+        for one in sorted(folder.glob("child-file.*")):
+            zipped.write(one, one.name)
+    packed.chmod(0o600)
+    into_place(packed, out)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from deploy.fresh import beside, into_place
 from deploy.home import Home
 from deploy.pack.layout import KEY, POLICY, Manifest
 from deploy.pack.report import Report
@@ -26,6 +26,7 @@ from deploy.pack.verifier import verify
 from deploy.pack.writer import PackWriter, zipped
 from deploy.samen.asking import do
 from deploy.samen.client import Client
+from deploy.samen.failing import sentence
 from deploy.samen.proofs import As, School, Why, trust_of
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
@@ -120,30 +121,32 @@ def export(
 ) -> None:
     """Write a school's log as one pack: lines (NDJSON, CSV, Parquet, FHIR), report, tiles, checkpoints, keys."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    if out.exists():
-        console.print(f"[red]{escape(str(out))} is there already: name a new one[/]")
-        raise typer.Exit(FAILED_RC)
     trust = trust_of(directory, None, None)
-    folder = out.with_name(f".{out.name}.part")
-    shutil.rmtree(folder, ignore_errors=True)
 
-    async def run(client: Client) -> Manifest:
+    async def run(client: Client, folder: Path) -> Manifest:
         with _bar(console) as told:
             period = (_utc(since), _utc(until))
             return await Exporter(client, school, person, purpose).run(folder, trust, *period, told)
 
     try:
-        made: Manifest = do(directory, run)
-        if out.suffix == ".zip":
-            zipped(folder, out)
-        else:
-            folder.rename(out)
+        with beside(out) as part:
+            made: Manifest = do(directory, lambda client: run(client, part / "pack"))
+            _into_place(part, out)
     except (BadPack, ValueError, OSError) as error:
-        console.print(f"[red]nothing was written: {escape(str(error))}[/]")
+        told = sentence(error) if isinstance(error, OSError) else str(error)
+        console.print(f"[red]nothing was written: {escape(told)}[/]")
         raise typer.Exit(FAILED_RC) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     console.print(f"{escape(str(out))}: lines {made.first} to {made.end - 1} of {made.size} in {escape(made.origin)}")
+
+
+def _into_place(part: Path, out: Path) -> None:
+    if out.suffix != ".zip":
+        into_place(part / "pack", out)
+        return
+    packed = part / "packed.zip"
+    zipped(part / "pack", packed)
+    packed.chmod(0o600)
+    into_place(packed, out)
 
 
 def _utc(moment: datetime | None) -> str | None:
