@@ -14,6 +14,7 @@ from rich.console import Console
 
 from deploy.samen.asking import HOW, ask_network, do
 from deploy.samen.client import Client
+from deploy.samen.failing import read_text
 from deploy.samen.network import As, ChildId, School, Why
 from deploy.samen.up import Dir
 
@@ -209,7 +210,7 @@ def publish_notice(
     directory: Dir = None,
 ) -> None:
     """Put a version of the notice that consent is asked with on record. It stays as it is."""
-    body = {"number": number, "language": language, "text": file.read_text(encoding="utf-8")}
+    body = {"number": number, "language": language, "text": read_text(file)}
     reply = command(directory, school, person, "publish-notice", body)
     say(f"notice {number} ({language}) is on record, sha-256 {reply['hash']}")
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 FAILED_RC = 1
 WHAT = {
-    errno.ENOENT: "is not there: check the path, or make its folder first",
+    errno.ENOENT: "is not there, or its folder is not: check the path",
     errno.EACCES: "is not yours to read or write: name another place, or have its owner let you",
     errno.EPERM: "is not yours to change: name another place, or have its owner let you",
     errno.EROFS: "lies on a disk that takes no writing: name another place",

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from deploy.home import Home
 from deploy.samen.asking import do
+from deploy.samen.failing import read_text, sentence
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
 from shared.tlog.merkle import EMPTY_ROOT
@@ -137,7 +138,7 @@ def growth(
 ) -> None:
     """Prove that the signed log begins with the one of an older checkpoint: that it only grew."""
     trust = trust_of(directory, None, None)
-    old = since.read_text()
+    old = read_text(since)
     try:
         size = trust.of_log(old, contained=True).size
     except BadNote as bad:
@@ -161,10 +162,10 @@ def verify_proof(
     """Check a proof offline: no platform, no network. Exit status 0: it holds."""
     trust = trust_of(directory, key, policy)
     try:
-        text = proof.read_text()
-        old = since.read_text() if since else None
-    except (OSError, UnicodeDecodeError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]{escape(str(error))}[/]")
+        text = read_text(proof)
+        old = read_text(since) if since else None
+    except OSError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]{escape(sentence(error))}[/]")
         raise typer.Exit(1) from None
     _tell(text, trust, old, origin, as_json=as_json)
 

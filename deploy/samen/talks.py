@@ -34,7 +34,10 @@ Json = dict[str, Any]
 
 def _times(at: datetime, minutes: int) -> Json:
     start = at.replace(tzinfo=AMSTERDAM)
-    return {"starts_at": start, "ends_at": start + timedelta(minutes=minutes)}
+    try:
+        return {"starts_at": start, "ends_at": start + timedelta(minutes=minutes)}
+    except OverflowError:
+        raise typer.BadParameter("no calendar goes on so far: check the year", param_hint="--at") from None
 
 
 @app.command()
