@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from deploy.childfile.gather import Json, names_in
 from deploy.childfile.words import CODES, HEADINGS, KEYS, TEXTS
-from deploy.pack.page import POLICY, STYLE
+from deploy.pack.page import POLICY, STYLE, breakable
 from deploy.pack.words import LABELS
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -97,7 +97,7 @@ class _Page:
         name = self._names.get(one["actor"], "")
         role = self._word(str(one.get("role", "")))
         placed = self._names.get(str(one.get("organisation", "")), "")
-        return escape(", ".join(filter(None, (name, role, placed))) or TEXTS["platform"][self._place])
+        return breakable(", ".join(filter(None, (name, role, placed))) or TEXTS["platform"][self._place])
 
     def _value(self, value: Any) -> str:  # noqa: ANN401  JSON
         if isinstance(value, Mapping):
@@ -140,7 +140,7 @@ class _Page:
             return escape(self._names.get(text, ""))  # an id that is nobody's name tells a reader nothing
         if MOMENT.match(text) or DAY.match(text):
             return self._at(text)
-        return escape(self._word(text))
+        return breakable(self._word(text))
 
     def _word(self, code: str) -> str:
         found = (CODES.get(code) or LABELS.get(code)) if code else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from html import escape
@@ -14,6 +15,8 @@ from deploy.pack.words import finding, label, text
 COLOURS = ("#1d4e89", "#d97706", "#2f855a", "#8b5cf6", "#c2410c", "#0891b2", "#6b7280")
 """Told apart also without colour by the table below each picture."""
 MOST_FINDINGS = 50
+LONG = re.compile(r"(\S{30,})")
+"""No word of what people read: the longest of `deploy.pack.words` and `deploy.childfile.words` have fewer letters."""
 WIDTH, HEIGHT, LEFT, BOTTOM = 760, 240, 44, 34
 
 STYLE = """
@@ -30,7 +33,8 @@ svg{width:100%;height:auto;display:block}svg text{font-size:11px;fill:#4a5568}
 .key{display:flex;flex-wrap:wrap;gap:.35rem 1.1rem;margin:.5rem 0 0;padding:0;list-style:none;font-size:.9rem}
 .key i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.4rem}
 table{border-collapse:collapse;width:100%;font-size:.92rem}th,td{text-align:left;padding:.35rem .6rem;
-border-bottom:1px solid #e2e8f0;vertical-align:top;overflow-wrap:anywhere}td.n,th.n{text-align:right;white-space:nowrap}
+border-bottom:1px solid #e2e8f0;vertical-align:top}td.n,th.n{text-align:right;white-space:nowrap}
+.long{overflow-wrap:anywhere}main{overflow-x:auto}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:0 2rem}
 details{margin-top:.5rem}summary{cursor:pointer;color:#1d4e89}
 code{background:#f1f5f9;padding:.1rem .3rem;overflow-wrap:anywhere}
@@ -74,6 +78,12 @@ def page(made: Manifest, tally: Tally, findings: Collection[Json], language: str
 
 def _sayer(language: str) -> Callable[[str], str]:
     return lambda name: escape(text(name, language))
+
+
+def breakable(text: str) -> str:
+    """Returns a text escaped, in which only what no column can hold (ids, hashes, addresses) breaks inside a word."""
+    parts = (escape(part) for part in LONG.split(text))
+    return "".join(f'<span class="long">{part}</span>' if n % 2 else part for n, part in enumerate(parts))
 
 
 def _number(count: int) -> str:
@@ -221,7 +231,7 @@ SAID = (
 
 def _side(side: Mapping[str, Any]) -> str:
     return "<br>".join(
-        f"{escape(name)}: {escape(str(side[name]))}" for name in SAID if side.get(name) not in (None, "")
+        f"{escape(name)}: {breakable(str(side[name]))}" for name in SAID if side.get(name) not in (None, "")
     )
 
 
