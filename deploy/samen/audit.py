@@ -219,7 +219,11 @@ def verify(
 ) -> None:
     """Check whole logs, or a pack: lines, tree, signatures, producers' numbers. Exit status 0: nothing is wrong."""
     if pack is not None:
-        verify_pack(pack, key, policy, pinned, directory, as_json=as_json)
+        verify_pack(pack, key, policy, pinned, directory, school=school, as_json=as_json)
+    given = {"--key": key, "--policy": policy, "--pinned": pinned}
+    if only := [name for name, value in given.items() if value is not None]:
+        told = "the logs here are checked with this deployment's own keys: name the pack too, or leave it out"
+        raise typer.BadParameter(f"is for a pack; {told}", param_hint=", ".join(only))
     home = Home(directory)
     port = home.running().get("postgres_port")
     if port is None:

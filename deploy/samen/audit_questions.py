@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.pack.words import FINDINGS
 from deploy.samen.asking import as_json as print_json
 from deploy.samen.audit import (
     FORMATS,
@@ -47,6 +48,14 @@ Known = Annotated[
 Lang = Annotated[str, typer.Option("--lang", help="nl or en.")]
 CHILD = typer.Argument(help="The child's id.")
 PERIOD = 200
+CODES = FINDINGS.keys() | {
+    "no_authority",
+    "position_not_in_log",
+    "revision_differs",
+    "sent_unlike_claim",
+    "sent_without_claim",
+}
+"""All that the judge can find; a report's readers have words for most."""
 
 
 def findings(
@@ -60,6 +69,8 @@ def findings(
     directory: Dir = None,
 ) -> None:
     """Show what the judge found: lines that were not allowed, or not on the basis they claim."""
+    if code is not None and code not in CODES:
+        raise typer.BadParameter(f"there is none of that name: {', '.join(sorted(CODES))}", param_hint="--code")
     body = {"purpose": purpose, "code": code, "limit": limit, "before": before}
     found = ask(directory, school, person, "findings", body)
     if as_json:
@@ -96,6 +107,8 @@ def judge(
     directory: Dir = None,
 ) -> None:
     """Judge a period anew, whatever was found before. Exit status 0: nothing was found."""
+    if since >= until:
+        raise typer.BadParameter("the period ends before it begins: --to is the later one", param_hint="--from, --to")
     body: Json = {"purpose": purpose, "since": moment(since), "until": moment(until), "limit": PERIOD}
     found: list[Json] = []
     judged, first = 0, None

@@ -65,9 +65,13 @@ class Watched:
         self._progress.update(self._task, description=text, total=steps)
 
     def step(self) -> None:
-        """Moves the bar on."""
-        if self._task is not None:
-            self._progress.advance(self._task)
+        """Moves the bar on, and its end too when there is more to do than was known."""
+        if self._task is None:
+            return
+        self._progress.advance(self._task)
+        task = next(one for one in self._progress.tasks if one.id == self._task)
+        if task.total is not None and task.completed > task.total:
+            self._progress.update(self._task, total=task.completed)
 
     def _finish(self) -> None:
         if self._task is not None:

@@ -154,9 +154,19 @@ def _utc(moment: datetime | None) -> str | None:
 
 
 def verify_pack(
-    pack: Path, key: Path | None, policy: Path | None, pinned: Path | None, directory: Path | None, *, as_json: bool
+    pack: Path,
+    key: Path | None,
+    policy: Path | None,
+    pinned: Path | None,
+    directory: Path | None,
+    *,
+    school: str | None = None,
+    as_json: bool,
 ) -> None:
-    """Check a pack, print what is wrong with it, and end the command: exit status 0 when nothing is."""
+    """Check a pack, print what is wrong with it, and end the command: exit status 0 when nothing is.
+
+    A pack of another school than the one named, if one is, is refused: whether it holds says nothing of that school.
+    """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         with Source(pack) as source, _bar(console) as told:
@@ -173,6 +183,11 @@ def verify_pack(
     except (BadPack, Untrusted, OSError, UnicodeDecodeError) as error:
         console.print(f"[red]nothing was checked: {escape(str(error))}[/]")
         raise typer.Exit(FAILED_RC) from None
+    own = report.origin.rpartition("/")[2]
+    if school is not None and school != own:
+        other = f"this is a pack of {own or 'no school'}, not of {school}: name the other pack, or the other school"
+        console.print(f"[red]{escape(other)}[/]")
+        raise typer.Exit(FAILED_RC)
     _tell(report, as_json=as_json, by_policy=claimed is None)
     raise typer.Exit(FAILED_RC if report.findings else 0)
 

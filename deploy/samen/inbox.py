@@ -78,7 +78,7 @@ def _table(page: dict[str, Any]) -> Table:
         what = Text(one["dutch"], style=style if one["state"] == State.UNREAD else "")
         what.append(f"\n{one['english']}", style="dim")
         ids = Text(one["notice"]).append(f"\n{one['about']}", style="dim")
-        table.add_row(f"{when:%d %b %H:%M}", one["state"], what, ids)
+        table.add_row(f"{when:%d %b %Y %H:%M}", one["state"], what, ids)
     return table
 
 

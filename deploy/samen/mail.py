@@ -28,12 +28,17 @@ def kept(folder: Path) -> list[EmailMessage]:
 
 def mail(
     directory: Dir = None,
-    last: Annotated[int, typer.Option(help="How many to list.")] = 20,
+    last: Annotated[int, typer.Option(min=1, help="How many to list.")] = 20,
     show: Annotated[int | None, typer.Option(help="Show the text of this one.")] = None,
 ) -> None:
     """List the mails that were sent, or show one."""
     console = Console()
-    mails = kept(Home(directory).mail)
+    home = Home(directory)
+    if not home.mail.is_dir():
+        told = f"no platform has kept mails in {home.root}: name its folder with --dir"
+        Console(stderr=True, soft_wrap=True).print(Text(told, style="red"))
+        raise typer.Exit(1)
+    mails = kept(home.mail)
     if show is not None:
         if not 1 <= show <= len(mails):
             raise typer.BadParameter(f"there are mails 1 to {len(mails)}")

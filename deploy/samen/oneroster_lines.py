@@ -78,6 +78,10 @@ class Lines:
         """Returns how many issues there are."""
         return int(self._db.execute("SELECT count(*) FROM issue").fetchone()[0])
 
+    def refused(self) -> int:
+        """Returns how many lines were refused."""
+        return int(self._db.execute("SELECT count(DISTINCT at) FROM issue WHERE NOT note").fetchone()[0])
+
     def report(self) -> Iterator[tuple[object, ...]]:
         """Yields a row of COLUMNS for each line, then one for each link that ended: ids and codes, no names.
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.fresh import refuse_existing, write_new
 from deploy.home import Home
 from deploy.samen.asking import do
 from deploy.samen.failing import read_text, sentence
@@ -101,9 +102,14 @@ def _tell(text: str, trust: Trust, since: str | None, origin: str | None, *, as_
     raise typer.Exit(1 if why else 0)
 
 
+def _new(out: Path | None) -> None:
+    if out is not None:
+        refuse_existing(out)
+
+
 def _keep(out: Path | None, text: str) -> None:
     if out is not None:
-        out.write_text(text)
+        write_new(out, text)
         Console(stderr=True, soft_wrap=True).print(f"written to {escape(str(out))}")
 
 
@@ -121,6 +127,7 @@ def prove(
         named: Json = {"idx": int(line)} if line.isdecimal() else {"event": str(UUID(line))}
     except ValueError:
         raise typer.BadParameter("neither a line's number nor an event's id") from None
+    _new(out)
     body = {"purpose": purpose, **named}
     found = do(directory, lambda c: c.query(school, "audit", "tlog-proof", body, c.actor(person, school)))
     _keep(out, found["proof"])
@@ -144,6 +151,7 @@ def growth(
     except BadNote as bad:
         Console(stderr=True).print(f"[red]{escape(str(since))} is no checkpoint of this log: {escape(str(bad))}[/]")
         raise typer.Exit(1) from None
+    _new(out)
     body = {"purpose": purpose, "since": size}
     found = do(directory, lambda c: c.query(school, "audit", "growth", body, c.actor(person, school)))
     _keep(out, found["proof"])

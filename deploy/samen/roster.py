@@ -32,6 +32,8 @@ from deploy.samen.up import Dir
 app = typer.Typer(no_args_is_help=True, help="Rosters: who is at school, from the pupil administration.")
 
 SHOWN = 50
+REFUSED_RC = 3
+"""What could be taken in was, but not every row: 0 would hide that from who runs it by night."""
 
 
 def show(report: Report, console: Console) -> None:
@@ -83,7 +85,7 @@ def import_(
     directory: Dir = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Take a OneRoster delivery in; the same one twice changes nothing."""
+    """Take a OneRoster delivery in; the same one twice changes nothing. Exit status 3: some rows were refused."""
     if verbose and as_json:
         raise typer.BadParameter("--verbose and --json both print to the same place: choose one, or --report <file>")
     console = Console(stderr=as_json)
@@ -107,6 +109,10 @@ def import_(
         show(done, console)
     if not done.ok:
         raise typer.Exit(1)
+    if refused := done.refused:
+        told = f"{refused} rows were refused" + ("" if done.dry else ", the others were taken in")
+        Console(stderr=True, soft_wrap=True).print(f"[yellow]{told}: exit status {REFUSED_RC}[/]")
+        raise typer.Exit(REFUSED_RC)
 
 
 def _lines(path: Path | None, stack: ExitStack, *, verbose: bool) -> Callable[[Iterable[tuple[object, ...]]], None]:

@@ -51,7 +51,7 @@ class SchoolReport:
 class Report:
     """What an import did (`dry`: would do), and what was wrong in the files: the first issues and how many there are.
 
-    `complete`: absence counted as having left; `delta`: the delivery held changes only.
+    `complete`: absence counted as having left; `delta`: the delivery held changes only; `refused`: so many lines.
     """
 
     schools: list[SchoolReport]
@@ -60,6 +60,7 @@ class Report:
     complete: bool
     delta: bool
     dry: bool
+    refused: int = 0
 
     @property
     def ok(self) -> bool:
@@ -71,6 +72,7 @@ class Report:
         return {
             "dry_run": self.dry,
             "complete": self.complete,
+            "refused": self.refused,
             "schools": [
                 {
                     "school": one.slug,
@@ -117,10 +119,10 @@ async def import_folder(
                 raise BadFolder("; ".join(wrong) or "orgs.csv names no org of type school: add one")
             reports = [await _School(client, operator, roster, one, today, how).run() for one in schools]
             how.lines(roster.lines.report())
-            issues, number = roster.lines.issues(KEPT), roster.lines.count()
+            issues, number, refused = roster.lines.issues(KEPT), roster.lines.count(), roster.lines.refused()
         finally:
             roster.db.close()
-    return Report(reports, issues, number, roster.complete, roster.delta, how.dry)
+    return Report(reports, issues, number, roster.complete, roster.delta, how.dry, refused)
 
 
 class _School:

@@ -28,6 +28,7 @@ from deploy.files import write_private
 from deploy.home import Home
 from deploy.keys import private_pem
 from deploy.samen.client import Client
+from deploy.samen.failing import sentence
 from deploy.samen.up import Dir
 from shared.actor import SigningKey
 from shared.tlog import witness as protocol
@@ -115,8 +116,19 @@ def _put(path: Path, text: str) -> None:
 
 
 def open_witness(state: Path, name: str, log: Ed25519PublicKey, retired: tuple[Retired, ...] = ()) -> FolderWitness:
-    """Return the witness of a folder; its key is made when it has none."""
+    """Return the witness of a folder; its key is made, and its name kept, when it has none.
+
+    Raises ValueError for what is no name of a key (c2sp.org/signed-note), and when the folder signs under another one:
+    who trusts that name would take the signature of a stranger for a witness's.
+    """
+    if not name or "+" in name or any(sign.isspace() or not sign.isprintable() for sign in name):
+        raise ValueError("a witness's name has no spaces and no +: take one such as council.example.org/log")
     state.mkdir(parents=True, exist_ok=True)
+    kept = state / "name"
+    if not kept.exists():
+        write_private(kept, name)
+    if (known := kept.read_text()) != name:
+        raise ValueError(f"{state} is the folder of the witness {known}: take that name, or a folder of its own")
     path = state / "key.pem"
     if not path.exists():
         write_private(path, private_pem(Ed25519PrivateKey.generate()))
@@ -205,8 +217,9 @@ def witness(
     try:
         log = read_log_keys(key)
         who = open_witness(state, name, log.current, log.retired)
-    except (Untrusted, TypeError, ValueError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]{escape(str(error))}[/]")
+    except (Untrusted, TypeError, ValueError, OSError) as error:
+        told = sentence(error) if isinstance(error, OSError) else str(error)
+        Console(stderr=True, soft_wrap=True).print(f"[red]{escape(told)}[/]")
         raise typer.Exit(1) from None
     line = f"witness {name} {witness_key(name, who.key.public_key())}"
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"for the policy: {escape(line)}")

@@ -170,4 +170,4 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Untrusted(str(error)) from None
+        raise Untrusted(f"{path} can't be read ({error.strerror}): check the path") from None

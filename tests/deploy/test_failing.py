@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ BINARY = b"\xff\xfe\x00 no text"
 
 
 @pytest.fixture
-def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is asked of a service is answered."""
     monkeypatch.setattr(network, "ask_network", lambda *_, **__: {})
     monkeypatch.setattr(network, "draw", lambda *_: "<svg/>")
@@ -28,7 +27,6 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(circle, "command", lambda *_: pytest.fail("it was sent"))
     monkeypatch.setattr(proofs, "trust_of", lambda *_: TRUST)
     monkeypatch.setattr(proofs, "do", lambda *_: {"proof": "a proof"})
-    yield
 
 
 def told(capsys: pytest.CaptureFixture[str], *command: object) -> str:
