@@ -26,7 +26,7 @@ from deploy.pack.verifier import verify
 from deploy.pack.writer import PackWriter, zipped
 from deploy.samen.asking import do
 from deploy.samen.client import Client
-from deploy.samen.failing import sentence
+from deploy.samen.failing import read_text, sentence
 from deploy.samen.proofs import As, School, Why, trust_of
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
@@ -172,7 +172,7 @@ def verify_pack(
         with Source(pack) as source, _bar(console) as told:
             trust, claimed = _trust(source, key, policy, directory, console)
             task = told.add_task("lines", total=None)
-            kept = pinned.read_text() if pinned else None
+            kept = read_text(pinned) if pinned else None
             report = verify(
                 source,
                 trust,
@@ -181,7 +181,8 @@ def verify_pack(
                 claimed=claimed,
             )
     except (BadPack, Untrusted, OSError, UnicodeDecodeError) as error:
-        console.print(f"[red]nothing was checked: {escape(str(error))}[/]")
+        why = str(error) if isinstance(error, BadPack | Untrusted) else sentence(error)
+        console.print(f"[red]nothing was checked: {escape(why)}[/]")
         raise typer.Exit(FAILED_RC) from None
     own = report.origin.rpartition("/")[2]
     if school is not None and school != own:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deploy.files import write_private
+from deploy.fresh import write_new
 from deploy.samen.plan_page import page_of
 from deploy.samen.plans import About, As, PlanId, School, Why, ask_goals
 from deploy.samen.up import Dir
@@ -49,7 +49,7 @@ def export(
     """Write a child's goals, scores and plans as a FHIR R4 Bundle."""
     _is_new(out)
     found = ask_goals(directory, school, person, "export-child", {"about": about, "purpose": purpose})
-    write_private(out, json.dumps(found["bundle"], indent=1, ensure_ascii=False) + "\n")
+    write_new(out, json.dumps(found["bundle"], indent=1, ensure_ascii=False) + "\n")
     told = f"{len(found['bundle']['entry'])} resources in {out}"
     if not found["scores_shown"]:
         told += "; scores are not yours to export"
@@ -73,7 +73,7 @@ def document(
     """Write a plan with its agreements as a page (HTML) to read and to print."""
     _is_new(out)
     found = ask_goals(directory, school, person, "export-plan", {"plan": plan, "purpose": purpose})
-    write_private(out, page_of(found, language.value))
+    write_new(out, page_of(found, language.value))
     broken, every = found["broken"], found["verified"] + found["broken"]
     told = f"{out}: {every} agreements" + (f", of which {broken} DO NOT VERIFY" if broken else "")
     if not found["said_shown"]:

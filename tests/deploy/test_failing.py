@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from deploy.samen import circle, network, plan_export, proofs, roster
 from deploy.samen.__main__ import app
@@ -22,7 +23,11 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is asked of a service is answered."""
     monkeypatch.setattr(network, "ask_network", lambda *_, **__: {})
     monkeypatch.setattr(network, "draw", lambda *_: "<svg/>")
-    monkeypatch.setattr(plan_export, "ask_goals", lambda *_: {"bundle": {"entry": []}, "answers": []})
+    monkeypatch.setattr(
+        plan_export,
+        "ask_goals",
+        lambda *_: {"bundle": {"entry": []}, "answers": [], "scores_shown": True, "older_scores": 0},
+    )
     monkeypatch.setattr(plan_export, "page_of", lambda *_: "<p>")
     monkeypatch.setattr(circle, "command", lambda *_: pytest.fail("it was sent"))
     monkeypatch.setattr(proofs, "trust_of", lambda *_: TRUST)
@@ -38,7 +43,7 @@ def told(capsys: pytest.CaptureFixture[str], *command: object) -> str:
     return said
 
 
-@pytest.mark.parametrize("place", ["missing/below", "folder", "file/below", "/proc/x"])
+@pytest.mark.parametrize("place", ["folder", "file/below", "/proc/x"])
 @pytest.mark.parametrize(
     "command",
     [
@@ -55,9 +60,21 @@ def test_a_place_that_can_not_be_written_is_named(
     (tmp_path / "file").touch()
     out = tmp_path / place
     said = told(capsys, *command, out)
-    assert out.name in said
+    assert said.startswith((f"{out} ", f"{out.parent} "))
     assert len(said.splitlines()) == 1
     assert ":" in said
+
+
+@pytest.mark.usefixtures("answering")
+def test_a_missing_folder_is_made_for_what_leaves_and_named_for_a_drawing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "missing" / "ecogram.svg"
+    said = told(capsys, "network", "show", ID, *WHO, "--svg", out)
+    assert said == f"{out} is not there, or its folder is not: check the path"
+    done = CliRunner().invoke(app, ["goals", "export", ID, *WHO, "--out", str(tmp_path / "new" / "goals.json")])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "new" / "goals.json").is_file()
 
 
 @pytest.mark.usefixtures("answering")

@@ -98,6 +98,7 @@ def test_a_place_that_takes_nothing_is_told_before_anything_is_asked(
     for out in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/kim")):
         done = CliRunner().invoke(app, ("child", "export", CHILD, *WHO, "--out", str(out)))
         assert (done.exit_code, "nothing was written" in done.output) == (1, True), done.output
+        assert ".part" not in done.output
 
 
 def test_two_that_overlap_touch_nothing_of_each_other_and_one_wins(tmp_path: Path) -> None:

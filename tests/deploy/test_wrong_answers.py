@@ -44,6 +44,8 @@ def test_a_pack_of_one_school_says_nothing_of_another(tmp_path: Path) -> None:
     (tmp_path / "policy").write_text(POLICY_TEXT)
     given = ("audit", "verify", tmp_path / "p", "--key", tmp_path / "key", "--policy", tmp_path / "policy")
     assert said(*given, "--school", "de-eik")[0] == 0
+    code, told = said(*given, "--pinned", tmp_path / "none")
+    assert (code, f"nothing was checked: {tmp_path}/none is not there" in told) == (1, True), told
     code, told = said(*given, "--school", "de-es")
     assert (code, "a pack of de-eik, not of de-es" in told, "holds" in told) == (1, True, False), told
 
