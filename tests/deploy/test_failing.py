@@ -23,11 +23,9 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is asked of a service is answered."""
     monkeypatch.setattr(network, "ask_network", lambda *_, **__: {})
     monkeypatch.setattr(network, "draw", lambda *_: "<svg/>")
-    monkeypatch.setattr(
-        plan_export,
-        "ask_goals",
-        lambda *_: {"bundle": {"entry": []}, "answers": [], "scores_shown": True, "older_scores": 0},
-    )
+    older = dict.fromkeys(("older_scores", "older_goals", "older_plans"), 0)
+    found = {"bundle": {"entry": []}, "answers": [], "scores_shown": True, "said_shown": True, **older}
+    monkeypatch.setattr(plan_export, "ask_goals", lambda *_: found)
     monkeypatch.setattr(plan_export, "page_of", lambda *_: "<p>")
     monkeypatch.setattr(circle, "command", lambda *_: pytest.fail("it was sent"))
     monkeypatch.setattr(proofs, "trust_of", lambda *_: TRUST)
