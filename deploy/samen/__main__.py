@@ -11,6 +11,7 @@ try:
     from rich.console import Console
     from rich.text import Text
 
+    from deploy.samen.failing import in_a_sentence
     from deploy.samen.groups import Samen
 except KeyboardInterrupt:
     sys.exit(INTERRUPTED_RC)
@@ -28,7 +29,8 @@ def _samen() -> None:
 def main() -> None:
     """Run a command; what a person can mend is told in a line, without a traceback."""
     try:
-        app()
+        with in_a_sentence():
+            app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED_RC)
     except Exception as error:

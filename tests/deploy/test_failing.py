@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.samen import circle, network, plan_export, proofs, roster
-from deploy.samen.__main__ import app
+from deploy.samen.__main__ import app, main
 from deploy.samen.failing import in_a_sentence, sentence
 from tests.audit.packs import TRUST
 
@@ -30,6 +30,18 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circle, "command", lambda *_: pytest.fail("it was sent"))
     monkeypatch.setattr(proofs, "trust_of", lambda *_: TRUST)
     monkeypatch.setattr(proofs, "do", lambda *_: {"proof": "a proof"})
+
+
+def test_the_command_line_tells_it_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "below"
+    monkeypatch.setattr("sys.argv", ["samen", "up", "--dir", str(below)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert (ended.value.code, str(below) in said, "Traceback" in said) == (1, True, False), said
 
 
 def told(capsys: pytest.CaptureFixture[str], *command: object) -> str:
