@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 import nats
@@ -93,11 +95,12 @@ async def empty_stream(servers: BenchServers) -> None:
 
 
 async def fresh(servers: BenchServers, *services: str) -> dict[str, ServiceDatabase]:
-    """Makes the services' databases anew."""
+    """Makes the services' databases anew, and the log's folder: a log that is there holds a new database to it."""
     made = {}
     for service in services:
         await servers.drop(f"bench_{service}")
         made[service] = await servers.clone(service, f"bench_{service}")
+        shutil.rmtree(_log_dir(servers, made[service]), ignore_errors=True)
     return made
 
 
@@ -111,9 +114,13 @@ async def open_table(database: ServiceDatabase) -> None:
 def environment(servers: BenchServers, database: ServiceDatabase, **more: str) -> dict[str, str]:
     """Returns a service's environment; only audit is there to bear witness."""
     port_file = servers.root / f"{database.service}.port"
-    log_dir = servers.root / "log" / database.name
+    log_dir = _log_dir(servers, database)
     found = service_environment(database, servers.nats_url, servers.keys, port_file, log_dir, log_level="WARNING")
     return found | more
+
+
+def _log_dir(servers: BenchServers, database: ServiceDatabase) -> Path:
+    return servers.root / "log" / database.name
 
 
 @asynccontextmanager
