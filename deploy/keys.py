@@ -21,8 +21,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from deploy import nats_jwt, topology
+from deploy import topology
 from deploy.files import write_private
+from shared import nats_jwt
 from shared.tlog.cosignature import witness_key, witness_name
 from shared.tlog.trust import LogKeys, Retired, log_keys_text, pem_of, read_log_keys
 

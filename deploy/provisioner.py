@@ -19,10 +19,11 @@ import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from deploy import nats_jwt, topology
+from deploy import topology
 from deploy.keys import Keys
-from deploy.nats_jwt import Json
 from deploy.stream_reader import StreamReader
+from shared import nats_jwt
+from shared.nats_jwt import Json
 from shared.telemetry import log_to_stderr
 
 LOG = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from deploy.nats_jwt import Json
 from deploy.topology import NAMES, STREAM
+from shared.nats_jwt import Json
 
 LOG = logging.getLogger(__name__)
 

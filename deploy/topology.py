@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.nats_jwt import Json, account_claims
+from shared.nats_jwt import Json, account_claims
 
 STREAM = "EVENTS"
 DOOR = "samen"

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from deploy import healthcheck, nats_jwt, topology
+from deploy import healthcheck, topology
 from deploy.embedded import NatsServer
 from deploy.keys import Keys
 from deploy.provisioner import converge, run
+from shared import nats_jwt
 from tests.deploy.support import eventually
 from tests.support.clients import connected
 from tests.support.servers import Servers

@@ -34,8 +34,11 @@ def public_key(seed: bytes) -> str:
     return name.decode()
 
 
-def sign(issuer_seed: bytes, subject: str, name: str, nats: Json, issued_at: int) -> str:
-    """Return a signed JWT about `subject` whose NATS part is `nats`; `issued_at` in seconds."""
+def sign(issuer_seed: bytes, subject: str, name: str, nats: Json, issued_at: int, expires_at: int | None = None) -> str:
+    """Return a signed JWT about `subject` whose NATS part is `nats`; times in seconds, without an end if none is given.
+
+    A server cuts a user's connection at its JWT's end.
+    """
     issuer = nkeys.from_seed(issuer_seed)
     claims: Json = {
         "iat": issued_at,
@@ -44,6 +47,8 @@ def sign(issuer_seed: bytes, subject: str, name: str, nats: Json, issued_at: int
         "nats": nats,
         "sub": subject,
     }
+    if expires_at is not None:
+        claims["exp"] = expires_at
     claims["jti"] = base64.b32encode(_sha512_256(_compact(claims))).decode().rstrip("=")
     head = _b64(_compact({"typ": "JWT", "alg": "ed25519-nkey"}))
     body = f"{head}.{_b64(_compact(claims))}"
@@ -55,35 +60,59 @@ def operator_claims(system_account: str) -> Json:
     return {"type": "operator", "version": 2, "system_account": system_account}
 
 
-def account_claims(*, jetstream: bool, exports: Sequence[Json] = (), imports: Sequence[Json] = ()) -> Json:
-    """Return the NATS part of an account's JWT; without `jetstream` it can hold no stream."""
+def account_claims(
+    *,
+    jetstream: bool,
+    exports: Sequence[Json] = (),
+    imports: Sequence[Json] = (),
+    limits: Mapping[str, int] | None = None,
+    signing_keys: Sequence[str | Json] = (),
+    revocations: Mapping[str, int] | None = None,
+) -> Json:
+    """Return the NATS part of an account's JWT; without `jetstream` it can hold no stream.
+
+    `limits` (subs, payload, conn, leaf ...) narrow the account, which has none otherwise. `signing_keys` may sign its
+    users: a public key, or a `scope`. `revocations` {user or "*": seconds} refuse and cut users issued by then.
+    """
     unlimited = -1
-    limits: Json = {
+    bounds: Json = {
         "subs": unlimited, "data": unlimited, "payload": unlimited, "conn": unlimited, "leaf": 0,
         "imports": unlimited, "exports": unlimited, "wildcards": True,
     }  # fmt: skip
     if jetstream:
-        limits |= {"mem_storage": unlimited, "disk_storage": unlimited, "streams": unlimited,
+        bounds |= {"mem_storage": unlimited, "disk_storage": unlimited, "streams": unlimited,
                    "consumer": unlimited}  # fmt: skip
-    claims: Json = {"type": "account", "version": 2, "limits": limits}
+    claims: Json = {"type": "account", "version": 2, "limits": bounds | dict(limits or {})}
     if exports:
         claims["exports"] = list(exports)
     if imports:
         claims["imports"] = list(imports)
+    if signing_keys:
+        claims["signing_keys"] = list(signing_keys)
+    if revocations:
+        claims["revocations"] = dict(revocations)
     return claims
 
 
 def user_claims(publish: Sequence[str], subscribe: Sequence[str]) -> Json:
     """Return the NATS part of a user's JWT; what is not listed is refused. Never `allow_responses`."""
-    return {
-        "type": "user",
-        "version": 2,
-        "pub": {"allow": list(publish)},
-        "sub": {"allow": list(subscribe)},
-        "subs": -1,
-        "data": -1,
-        "payload": -1,
-    }
+    return {"type": "user", "version": 2} | permitted(publish, subscribe)
+
+
+def permitted(publish: Sequence[str], subscribe: Sequence[str], *, subs: int = -1, payload: int = -1) -> Json:
+    """Return permissions and limits as a user's claims and a scope's template hold them."""
+    allowed = {"pub": {"allow": list(publish)}, "sub": {"allow": list(subscribe)}}
+    return allowed | {"subs": subs, "data": -1, "payload": payload}
+
+
+def scope(key: str, role: str, template: Json) -> Json:
+    """Return a signing key that gives each user it signs exactly what `template` (of `permitted`) permits."""
+    return {"kind": "user_scope", "key": key, "role": role, "template": template}
+
+
+def scoped_user_claims(account: str) -> Json:
+    """Return the NATS part of a user of `account` signed by a scope's key: a permission of its own would be refused."""
+    return {"type": "user", "version": 2, "issuer_account": account}
 
 
 def credentials(user_jwt: str, user_seed: bytes) -> str:
