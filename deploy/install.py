@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -56,6 +55,8 @@ def install_bundles(
 ) -> None:
     """Write one bundle a process: services, provisioner, command line."""
     inside = Keys(INSIDE)
+    for name in (*(database.service for database in made), DOOR):  # first: a new key must not be met unknown
+        _copy(keys, bundles / name, [keys.trusted])
     for database in made:
         name = database.service
         files = [keys.creds(name), keys.trusted, keys.token_key(name)]
@@ -81,8 +82,7 @@ def _copy(keys: Keys, bundle: Path, files: list[Path]) -> None:
             target.unlink(missing_ok=True)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-        target.chmod(0o600)
+        write_private(target, source.read_bytes())  # whole or not at all: a running service reads it again
 
 
 def _admin_dsn() -> str:
@@ -104,7 +104,7 @@ def main() -> None:
         smtp = (os.environ["SAMEN_SMTP_HOST"], int(os.environ.get("SAMEN_SMTP_PORT", "25")))
         install_bundles(keys, BUNDLES, made, os.environ["SAMEN_NATS_URL"], smtp)
     else:
-        sys.exit("usage: python -m deploy.install keys|databases|rotate log|rotate witness")
+        sys.exit("usage: python -m deploy.install keys|databases|rotate log|rotate witness|rotate tokens")
 
 
 if __name__ == "__main__":

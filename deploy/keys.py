@@ -17,6 +17,7 @@ import json
 import secrets
 import time
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -46,7 +47,7 @@ class Keys:
 
     @property
     def trusted(self) -> Path:
-        """The public halves of all token keys: {kid: {kind, public_pem}}."""
+        """The public halves of all token keys: {kid: {kind, public_pem, older}}, `older` those taken over from."""
         return self.root / "trusted.json"
 
     @property
@@ -83,6 +84,21 @@ class Keys:
         """Tell the audit log's public keys: the one that signs now, and those before it."""
         current = _public(self.token_key(LOG_KEY))
         write_private(self.log_public, log_keys_text(LogKeys(current, retired)))
+
+    def told_trusted(self) -> dict[str, dict[str, Any]]:
+        """Return what `trusted.json` says: {} before it is made."""
+        found: dict[str, dict[str, Any]] = json.loads(self.trusted.read_text()) if self.trusted.exists() else {}
+        return found
+
+    def write_trusted(self, trusted: dict[str, dict[str, Any]]) -> None:
+        """Tell the public halves of all token keys."""
+        write_private(self.trusted, json.dumps(trusted, indent=1, sort_keys=True))
+
+    def _older(self, kid: str, current: str, now_s: int) -> dict[str, Any]:
+        """Return the keys that this one takes over from, as far as their time is not over."""
+        known = self.told_trusted().get(kid, {}).get("older", [])
+        still = [one for one in known if one["until"] > now_s and one["public_pem"] != current]
+        return {"older": still} if still else {}
 
     def password(self, role: str) -> str:
         """Return the database password of `role`, made at its first use."""
@@ -145,7 +161,7 @@ class Keys:
             write_private(self.creds(login), nats_jwt.credentials(jwt, seed))
 
     def _ensure_tokens(self, now_s: int) -> None:
-        trusted: dict[str, dict[str, str]] = {}
+        trusted: dict[str, dict[str, Any]] = {}
         for kid in (topology.DOOR, *topology.NAMES, LOG_KEY):
             path = self.token_key(kid)
             if not path.exists():
@@ -154,9 +170,9 @@ class Keys:
                 self._ensure_log_keys(now_s)
                 continue
             kind = "door" if kid == topology.DOOR else "service"
-            trusted[kid] = {"kind": kind, "public_pem": _public_pem(path)}
+            trusted[kid] = {"kind": kind, "public_pem": _public_pem(path)} | self._older(kid, _public_pem(path), now_s)
         self._ensure_witness()
-        write_private(self.trusted, json.dumps(trusted, indent=1, sort_keys=True))
+        self.write_trusted(trusted)
 
     def _ensure_log_keys(self, now_s: int) -> None:
         """Tell the log's keys. One that is new here, or whose rotation was cut off, takes over at once."""

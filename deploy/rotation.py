@@ -1,6 +1,8 @@
-"""Takes new keys into use without a gap in what verifies: the audit log's own, and the house's witness's."""
+"""Takes new keys into use without a gap in what verifies: the audit log's own, the house's witness's, and tokens'."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -8,7 +10,7 @@ from deploy.files import write_private
 from deploy.keys import LOG_KEY, WITNESS_KEY, Keys, private_pem
 from shared.actor import SigningKey
 from shared.tlog.cosignature import witness_key, witness_name
-from shared.tlog.trust import Retired
+from shared.tlog.trust import Retired, pem_of
 
 DAY_S = 86_400
 
@@ -31,6 +33,26 @@ def rotate_log(keys: Keys, now_s: int, overlap_days: int, *, leaked: bool = Fals
     keys.write_log_keys((Retired(known.current, until), *earlier))
     if leaked:
         keys.old(LOG_KEY).unlink(missing_ok=True)
+
+
+def rotate_tokens(keys: Keys, now_s: int, overlap_s: int, only: Collection[str] = (), *, leaked: bool = False) -> int:
+    """Makes new keys of doors and services sign tokens; the old ones count for so long yet; not at all if they leaked.
+
+    `only`: of these alone. Returns of how many. All that verifies learns of the new keys before one signs.
+    """
+    trusted = keys.told_trusted()
+    if unknown := set(only) - trusted.keys():
+        raise Refused(f"nobody has a key named {', '.join(sorted(unknown))}: {', '.join(sorted(trusted))} have")
+    wanted = {kid: Ed25519PrivateKey.generate() for kid in sorted(only or trusted)}
+    if not leaked and any(one["until"] > now_s for kid in wanted for one in trusted[kid].get("older", ())):
+        raise Refused("the last rotation is not over: wait until its overlap is, or say that a key leaked (--leaked)")
+    for kid, new in wanted.items():
+        was = {"public_pem": trusted[kid]["public_pem"], "until": now_s + overlap_s}
+        trusted[kid] |= {"public_pem": pem_of(new.public_key()).decode(), "older": [] if leaked else [was]}
+    keys.write_trusted(trusted)
+    for kid, new in wanted.items():
+        write_private(keys.token_key(kid), private_pem(new))
+    return len(wanted)
 
 
 def rotate_witness(keys: Keys, house: str) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import inf
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid5
 
 import jwt
@@ -98,37 +102,62 @@ def mint(
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
-    """A public key and what its owner may mint: a door anyone, a service only itself."""
+    """A public key and what its owner may mint: a door anyone, a service only itself.
+
+    `older` are those that it takes over from, each with until when it still counts (seconds since 1970).
+    """
 
     kind: str
     public: Ed25519PublicKey
+    older: tuple[tuple[Ed25519PublicKey, int], ...] = ()
+
+    def good(self, now_s: float) -> list[tuple[Ed25519PublicKey, float]]:
+        """Returns the keys that count now, the newest first, each with until when."""
+        return [(self.public, inf), *((key, until) for key, until in self.older if now_s < until)]
 
 
 def load_trusted(path: Path) -> dict[str, TrustedKey]:
-    """Reads `trusted.json`: key id to kind (`door` or `service`) and public PEM."""
+    """Reads `trusted.json`: key id to kind (`door` or `service`), public PEM, and those before it with their end."""
     trusted = {}
     for kid, entry in json.loads(path.read_text()).items():
-        public = load_pem_public_key(entry["public_pem"].encode())
-        if not isinstance(public, Ed25519PublicKey):
-            msg = f"key {kid} in {path} is not Ed25519"
-            raise TypeError(msg)
-        trusted[kid] = TrustedKey(entry["kind"], public)
+        older = tuple((_public(one["public_pem"], kid, path), int(one["until"])) for one in entry.get("older", ()))
+        trusted[kid] = TrustedKey(entry["kind"], _public(entry["public_pem"], kid, path), older)
     return trusted
 
 
-class Verifier:
-    """Verifies tokens; remembers good ones by hash until they expire, at most `CACHE_SIZE`."""
+def _public(pem: str, kid: str, path: Path) -> Ed25519PublicKey:
+    public = load_pem_public_key(pem.encode())
+    if not isinstance(public, Ed25519PublicKey):
+        msg = f"key {kid} in {path} is not Ed25519"
+        raise TypeError(msg)
+    return public
 
-    def __init__(self, trusted: dict[str, TrustedKey]) -> None:
+
+Renewed = Callable[[], dict[str, TrustedKey] | None]
+
+
+class Verifier:
+    """Verifies tokens; remembers good ones by hash until they expire, at most `CACHE_SIZE`.
+
+    `renewed` gives the trusted keys if they have changed since they were read: asked when a token proves nothing.
+    """
+
+    def __init__(self, trusted: dict[str, TrustedKey], renewed: Renewed | None = None) -> None:
         self._trusted = trusted
+        self._renewed = renewed
         self._seen: OrderedDict[bytes, tuple[Actor, float]] = OrderedDict()
+
+    def trust(self, trusted: dict[str, TrustedKey]) -> None:
+        """Takes other keys into use; what the earlier ones proved is proved anew."""
+        self._trusted = trusted
+        self._seen.clear()
 
     def verify(self, token: str, school: str, now: datetime) -> Actor:
         """Returns the actor that `token` proves within `school`, or raises BadToken."""
         digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._seen.get(digest)
         if known is None:
-            known = self._check(token, now)
+            known = self._proved(token, now)
             self._seen[digest] = known
             if len(self._seen) > CACHE_SIZE:
                 self._seen.popitem(last=False)
@@ -140,20 +169,23 @@ class Verifier:
             return actor
         raise BadToken("every_school") if actor.school == EVERY_SCHOOL else OtherSchool(actor)
 
+    def _proved(self, token: str, now: datetime) -> tuple[Actor, float]:
+        try:
+            return self._check(token, now)
+        except BadToken:  # by a key that was taken into use a moment ago?
+            renewed = self._renewed() if self._renewed is not None else None
+            if renewed is None:
+                raise
+        self.trust(renewed)
+        return self._check(token, now)
+
     def _check(self, token: str, now: datetime) -> tuple[Actor, float]:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             trusted = self._trusted.get(kid) if isinstance(kid, str) else None
             if trusted is None:
                 raise BadToken("unknown_key")
-            claims = jwt.decode(
-                token,
-                trusted.public,
-                algorithms=["EdDSA"],
-                audience=AUDIENCE,
-                issuer=kid,
-                options={"require": ["iss", "aud", "sub", "iat", "exp"], "verify_exp": False, "verify_iat": False},
-            )
+            claims, until = _claims(token, str(kid), trusted, now)
             issued, expires = float(claims["iat"]), float(claims["exp"])
             actor = _actor(str(kid), claims)
         except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -162,7 +194,28 @@ class Verifier:
             raise BadToken("bad_lifetime")
         if trusted.kind == "service" and actor != replace(actor, id=service_id(str(kid)), kind=ActorKind.SERVICE):
             raise BadToken("service_minted_another")
-        return actor, expires
+        return actor, min(expires, until)
+
+
+def _claims(token: str, kid: str, trusted: TrustedKey, now: datetime) -> tuple[dict[str, Any], float]:
+    """Returns what a token says, and until when the key counts that it is by; raises as PyJWT does."""
+    *others, last = trusted.good(now.timestamp())
+    for public, until in others:
+        with suppress(jwt.InvalidSignatureError):
+            return _decoded(token, kid, public), until
+    return _decoded(token, kid, last[0]), last[1]
+
+
+def _decoded(token: str, kid: str, public: Ed25519PublicKey) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        public,
+        algorithms=["EdDSA"],
+        audience=AUDIENCE,
+        issuer=kid,
+        options={"require": ["iss", "aud", "sub", "iat", "exp"], "verify_exp": False, "verify_iat": False},
+    )
+    return claims
 
 
 def _actor(kid: str, claims: dict[str, object]) -> Actor:

@@ -29,7 +29,7 @@ class Bus:
     def __init__(self, client: Client, service: str, key: SigningKey, clock: Clock) -> None:
         self.client = client
         self.service = service
-        self._key = key
+        self.key = key
         self._clock = clock
 
     async def ask(self, subject: str, question: object, timeout_s: float = ASK_TIMEOUT_S) -> Any:  # noqa: ANN401  JSON
@@ -50,7 +50,7 @@ class Bus:
         Raises Problem as the other service answered, Transient when it did not.
         """
         actor = Actor(service_id(self.service), ActorKind.SERVICE, school, self.service)
-        headers = {"Authorization": "Bearer " + mint(self._key, actor, self._clock.now())}
+        headers = {"Authorization": "Bearer " + mint(self.key, actor, self._clock.now())}
         subject = f"qry.{school}.{service}.{query}"
         try:
             reply = await self.client.request(

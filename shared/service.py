@@ -21,7 +21,7 @@ from faststream.specification import AsyncAPI
 
 from shared.access_authority import Authority
 from shared.access_projection import Leases
-from shared.actor import SigningKey, Verifier, load_trusted
+from shared.actor import SigningKey, Verifier
 from shared.bus import Bus
 from shared.clock import Clock, Ids
 from shared.consumer import Consumer
@@ -30,6 +30,7 @@ from shared.db import Connection, Database
 from shared.events.base import Event
 from shared.forks import ForkGuard
 from shared.health import HealthServer
+from shared.keyring import follow, trusted_in
 from shared.operations import Operations
 from shared.projection import Applier, Lane
 from shared.relay import Relay
@@ -82,6 +83,8 @@ class Site:
     relay: Relay
     guard: ForkGuard
     verifier: Verifier
+    keys: Callable[[], Awaitable[None]]
+    """Follows the files of its own key and of those that it trusts."""
     telemetry: Telemetry
     clock: Clock
     ids: Ids
@@ -203,7 +206,7 @@ async def _build(service: Service, settings: Settings, broker: NatsBroker) -> Si
         stopped=guard.stopped,
         alarm=telemetry.alarm,
     )
-    verifier = Verifier(load_trusted(settings.trusted_keys))
+    verifier, trusted = trusted_in(settings.trusted_keys)
     return Site(
         name=service.name,
         settings=settings,
@@ -213,6 +216,7 @@ async def _build(service: Service, settings: Settings, broker: NatsBroker) -> Si
         relay=relay,
         guard=guard,
         verifier=verifier,
+        keys=partial(follow, verifier, trusted, bus, settings.signing_key),
         telemetry=telemetry,
         clock=clock,
         ids=ids,
@@ -246,7 +250,7 @@ async def _start(service: Service, site: Site) -> HealthServer:
     await Operations(site).serve()
     if service.reload is not None:
         site.guard.first = partial(service.reload, site)
-    jobs: list[Awaitable[None]] = [site.guard.run(), site.relay.run(), watch(site), purge(site)]
+    jobs: list[Awaitable[None]] = [site.guard.run(), site.relay.run(), watch(site), purge(site), site.keys()]
     if site.consumer is not None:
         jobs.append(site.consumer.run())
     if site.leases is not None:

@@ -29,6 +29,9 @@ ENTRIES = {
     "up": Entry("Start everything, keep it running, stop it on Ctrl-C.", "up", "up"),
     "down": Entry("Stop the platform that runs in the folder, and what a killed one left behind.", "up", "down"),
     "status": Entry("Show what runs, how far behind each consumer is, and what stands still.", "status", "status"),
+    "restart": Entry(
+        "Stop services in order and have them start again with what is in their files now.", "restart", "restart"
+    ),
     "mail": Entry("List the mails that were sent, or show one.", "mail", "mail"),
     "witness": Entry(
         "Be a witness of audit logs: sign what only grows, refuse and tell what does not. Exit status 0: all signed.",
@@ -61,7 +64,7 @@ ENTRIES = {
         "review",
     ),
     "dead-letters": Entry("Events that could not be applied: list, show, retry.", "operations", "letters"),
-    "keys": Entry("Keys that sign the audit log: take new ones into use without a gap.", "keys"),
+    "keys": Entry("Keys that sign the audit log and tokens: take new ones into use without a gap.", "keys"),
     "roster": Entry("Rosters: who is at school, from the pupil administration.", "roster"),
     "network": Entry("Networks round children: members, authority, consent.", "network", adds=NETWORK),
     "policy": Entry("The rules: read them, set how holders decide, ask why.", "policy"),

@@ -1,10 +1,11 @@
-"""`samen keys`: take a new key of the audit log, or of the house's witness, into use; and show which sign."""
+"""`samen keys`: take new keys of the audit log, of the house's witness, or of tokens, into use; show which sign."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Annotated
 
 import typer
@@ -13,17 +14,23 @@ from rich.markup import escape
 
 from deploy.home import Home
 from deploy.keys import Keys
-from deploy.rotation import Refused, finish_witness, rotate_log, rotate_witness
+from deploy.rotation import Refused, finish_witness, rotate_log, rotate_tokens, rotate_witness
 from deploy.samen.up import Dir
 from deploy.topology import WITNESS
 from shared.tlog.note import key_id
 from shared.tlog.trust import Untrusted
 
-app = typer.Typer(no_args_is_help=True, help="Keys that sign the audit log: take new ones into use without a gap.")
+app = typer.Typer(
+    no_args_is_help=True, help="Keys that sign the audit log and tokens: take new ones into use without a gap."
+)
 rotating = typer.Typer(no_args_is_help=True, help="Take a new key into use.")
 app.add_typer(rotating, name="rotate")
 
-NEXT = "Restart audit and notifications now: only then does it sign. In containers run the job `databases` first."
+NEXT = (
+    "Restart audit and notifications now (`samen restart audit notifications`): only then does it sign. In containers "
+    "run the job `databases` first."
+)
+IN_USE = "Running services take them into use within seconds, by themselves. In containers run the job `databases` now."
 
 
 def _say(text: str) -> None:
@@ -72,11 +79,35 @@ def witness(
     _say(f"Give whoever verifies the new {escape(str(keys.witness_policy))}.")
 
 
+@rotating.command()
+def tokens(
+    only: Annotated[list[str] | None, typer.Argument(help="Of these doors and services alone; else of all.")] = None,
+    overlap_minutes: Annotated[
+        int, typer.Option("--overlap-minutes", min=6, max=10_080, help="How long the old keys count too.")
+    ] = 1_440,
+    leaked: Annotated[
+        bool, typer.Option("--leaked", help="The old keys leaked: they count no more, from now on.")
+    ] = False,
+    directory: Dir = None,
+) -> None:
+    """Make new keys sign the tokens by which doors and services say who asks. No request is refused in between."""
+    keys = Home(directory).keys
+    try:
+        made = rotate_tokens(keys, int(time.time()), overlap_minutes * 60, only or (), leaked=leaked)
+    except (Refused, OSError, ValueError) as error:
+        raise _refused(error) from None
+    _say(f"{made} new keys. {IN_USE}")
+    if leaked:
+        _say("A door that runs on with an old key is refused from now on: restart it.")
+
+
 @app.command()
 def show(directory: Dir = None) -> None:
     """Show which key signs the log, and until when others did."""
     try:
-        _show(Home(directory).keys)
+        keys = Home(directory).keys
+        _show(keys)
+        _show_tokens(keys)
     except Untrusted as error:
         raise _refused(error) from None
 
@@ -86,6 +117,13 @@ def _show(keys: Keys) -> None:
     _say(f"signs the log now: {_name(known.current.public_bytes_raw())}")
     for key, until in known.retired:
         _say(f"until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC: {_name(key.public_bytes_raw())}")
+
+
+def _show_tokens(keys: Keys) -> None:
+    for kid, told in sorted(keys.told_trusted().items()):
+        ends = [one["until"] for one in told.get("older", ()) if one["until"] > time.time()]
+        until = f", the one before it until {datetime.fromtimestamp(max(ends), UTC):%Y-%m-%d %H:%M} UTC" if ends else ""
+        _say(f"signs tokens of {escape(kid)}: {sha256(told['public_pem'].encode()).hexdigest()[:16]}{until}")
 
 
 def _name(raw: bytes) -> str:

@@ -56,6 +56,7 @@ def test_up_survives_the_death_of_everything_and_keeps_its_data(home: Home) -> N
     assert {name: one["ready"] for name, one in found["services"].items()} == dict.fromkeys(NAMES, True)
     assert "Services" in _samen(home, "status").stdout
 
+    _takes_new_keys_into_use(home)
     password = home.keys.password("samen_goals")
     processes = home.state()["processes"]
     for pid in (first.pid, *(entry["pid"] for entry in processes.values())):
@@ -73,6 +74,23 @@ def test_up_survives_the_death_of_everything_and_keeps_its_data(home: Home) -> N
     left = [n for n, p in processes.items() if ProcessMark(p["pid"], p["started_at"]).find()]
     assert left == []
     assert not home.state_file.exists()
+
+
+def _takes_new_keys_into_use(home: Home) -> None:
+    """New token keys count at once, while all runs; one service is restarted in order, and no other."""
+    rotated = _samen(home, "keys", "rotate", "tokens", "--leaked")
+    assert rotated.returncode == 0, rotated.stderr
+    found = json.loads(_samen(home, "status", "--json").stdout)
+    assert {name: "under_review" in one["details"] for name, one in found["services"].items()} == dict.fromkeys(
+        NAMES, True
+    )
+    before = home.state()["processes"]
+    again = _samen(home, "restart", "audit")
+    assert (again.returncode, "audit is ready again" in again.stdout) == (0, True), again.stderr
+    after = home.state()["processes"]
+    assert {name for name in before if before[name] != after[name]} == {"audit"}
+    wrong = _samen(home, "restart", "olm")
+    assert (wrong.returncode, "the services are" in wrong.stderr) == (2, True)
 
 
 def test_up_that_fails_leaves_nothing_running(home: Home) -> None:
