@@ -25,7 +25,7 @@ from deploy.topology import NAMES
 
 QUIET_S = 180.0
 LOOK_EVERY_S = 0.1
-OPEN = "SELECT count(*) FROM delivery WHERE state IN ('queued', 'claimed')"
+OPEN = "SELECT count(*) FROM delivery WHERE state IN ('queued', 'deferred', 'claimed')"
 UNSIGNED = "SELECT h.size - coalesce((SELECT max(c.size) FROM checkpoint c), 0) FROM log_head h"
 
 CHECKS: tuple[Check, ...] = (

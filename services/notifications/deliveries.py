@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.notifications.commands import may_receive
-from services.notifications.model import GIVE_UP_AFTER, OPEN, DeliveryState, next_try
+from services.notifications.model import ALWAYS, GIVE_UP_AFTER, OPEN, DeliveryState, next_try
 from shared.access import Denial
 from shared.errors import Problem, ProblemType
 from shared.events.base import Act, NewEvent
@@ -59,6 +59,8 @@ class SettleDelivery(Request):
     tries: int
     outcome: Outcome
     code: Code | None = None
+    doubtful: bool = False
+    """It may have arrived all the same: the connection was lost when the channel had got all of it."""
 
 
 def decide_claim(asked: Asked[ClaimDelivery], seen: Snapshot) -> Change:
@@ -76,6 +78,10 @@ def decide_claim(asked: Asked[ClaimDelivery], seen: Snapshot) -> Change:
         values = {"state": DeliveryState.CANCELLED, "tries": tries, "code": denial.act.reason}
         cancelled = NoticeCancelled(**_common(notice, delivery, tries), code=denial.act.reason or "denied")
         return _change(notice, delivery, cancelled, denial.act, values)
+    if (code := _stopped(seen)) is not None:
+        values = {"state": DeliveryState.CANCELLED, "tries": tries, "code": code}
+        cancelled = NoticeCancelled(**_common(notice, delivery, tries), code=code)
+        return _change(notice, delivery, cancelled, permit.act, values)
     if seen.clock - datetime.fromisoformat(notice["queued_at"]) > GIVE_UP_AFTER:
         values = {"state": DeliveryState.FAILED, "tries": tries, "code": "too_late"}
         failed = NoticeFailed(**_common(notice, delivery, tries), code="too_late")
@@ -86,9 +92,31 @@ def decide_claim(asked: Asked[ClaimDelivery], seen: Snapshot) -> Change:
         "next_try_at": seen.clock + timedelta(seconds=asked.body.lasts_s),
         "act": permit.act.model_dump(mode="json", exclude_none=True),
         "code": None,
+        # Whoever claimed it before died or lost the database: it may have been sent.
+        "doubts": delivery["doubts"] + (state is DeliveryState.CLAIMED),
     }
     change = _change(notice, delivery, NoticeClaimed(**_common(notice, delivery, tries)), permit.act, values)
-    return Change(permits=(permit,), events=change.events, rows=change.rows, reply=change.reply)
+    return Change(permits=(permit,), events=change.events, rows=change.rows, reply={**change.reply, **_where(seen)})
+
+
+def _stopped(seen: Snapshot) -> str | None:
+    """Returns why nothing goes to the member through this channel at all; None: something may."""
+    whole = [stop["code"] for stop in seen.state["stops"] if stop["digest"] is None]
+    if whole:
+        return str(whole[0])
+    channel = Channel(seen.state["delivery"]["channel"])
+    return None if channel in ALWAYS or seen.state["addresses"] else "no_address"
+
+
+def _where(seen: Snapshot) -> dict[str, Any]:
+    """What the sender needs beside the claim. It stays in the process: a claim has no key, so no reply is stored."""
+    notice = seen.state["notice"]
+    return {
+        "kind": notice["kind"],
+        "thing": notice["thing"],
+        "addresses": seen.state["addresses"],
+        "stops": seen.state["stops"],
+    }
 
 
 def decide_settle(asked: Asked[SettleDelivery], seen: Snapshot) -> Change:
@@ -100,7 +128,8 @@ def decide_settle(asked: Asked[SettleDelivery], seen: Snapshot) -> Change:
     body = asked.body
     act, common = Act.model_validate(delivery["act"]), _common(notice, delivery, body.tries)
     if body.outcome is Outcome.SENT:
-        change = _change(notice, delivery, NoticeSent(**common), act, {"state": DeliveryState.SENT, "code": None})
+        sent = NoticeSent(**common, doubts=delivery["doubts"])
+        change = _change(notice, delivery, sent, act, {"state": DeliveryState.SENT, "code": None})
         already = delivery["state"] == DeliveryState.SENT
         return Change(permits=(), events=change.events, rows=() if already else change.rows, reply=change.reply)
     if delivery["state"] != DeliveryState.CLAIMED or delivery["tries"] != body.tries:
@@ -113,7 +142,12 @@ def decide_settle(asked: Asked[SettleDelivery], seen: Snapshot) -> Change:
     if body.outcome is Outcome.DEFERRED and not given_up:
         again = next_try(UUID(delivery["id"]), body.tries, seen.clock)
         deferred = NoticeDeferred(**common, code=code, next_try_at=again)
-        values = {"state": DeliveryState.QUEUED, "next_try_at": again, "code": code}
+        values = {
+            "state": DeliveryState.DEFERRED,
+            "next_try_at": again,
+            "code": code,
+            "doubts": delivery["doubts"] + body.doubtful,
+        }
         return _change(notice, delivery, deferred, act, values)
     if body.outcome is Outcome.CANCELLED:
         values = {"state": DeliveryState.CANCELLED, "code": code}

@@ -15,7 +15,8 @@ from shared.events.notifications import Channel
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
 
 SERVICE = "notifications"
-CHANNELS = (Channel.MAIL,)
+ALWAYS = frozenset({Channel.MAIL})
+"""Tried for everyone: network has the school's own record of the address."""
 
 FIRST_DELAY = timedelta(seconds=20)
 LONGEST_DELAY = timedelta(hours=4)
@@ -32,16 +33,20 @@ class NoticeState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """A notice on its way through one channel. `claimed`: being sent, or its sender died."""
+    """A notice on its way through one channel. `claimed`: being sent, or its sender died.
+
+    `deferred`: not now, its code says why (a server's refusal, quiet hours).
+    """
 
     QUEUED = "queued"
     CLAIMED = "claimed"
+    DEFERRED = "deferred"
     SENT = "sent"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
-OPEN = frozenset({DeliveryState.QUEUED, DeliveryState.CLAIMED})
+OPEN = frozenset({DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.CLAIMED})
 
 
 class Concerning(Fact):
@@ -84,6 +89,7 @@ class Notice:
     purpose: Purpose
     occurred_at: datetime
     queued_at: datetime
+    urgent: bool = False
 
 
 def plan_notices(rule: Rule, event: Event, grants: Iterable[Grant]) -> list[Notice]:
@@ -139,6 +145,7 @@ def _notice(rule: Rule, event: Event, member: UUID, purpose: Purpose) -> Notice:
         purpose=purpose,
         occurred_at=event.occurred_at,
         queued_at=event.recorded_at,
+        urgent=rule.urgent,
     )
 
 

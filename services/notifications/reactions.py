@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from services.notifications import rules, store
-from services.notifications.model import CHANNELS, SERVICE, Notice, Rule, plan_notices, queued_by
+from services.notifications.model import SERVICE, Notice, Rule, plan_notices, queued_by
 from shared.access_projection import project_access
 from shared.db import Connection
 from shared.erasure import erase
 from shared.errors import Transient
 from shared.events.base import Act, Event, Fact, NewEvent
-from shared.events.notifications import NoticeQueued
+from shared.events.notifications import Channel, NoticeQueued
 from shared.projection import Lane, Policy
 
 
@@ -45,12 +45,13 @@ async def _tell(conn: Connection, events: Sequence[Event], wanted: Mapping[type[
             raise Transient("the grants that this event was judged by are not known here yet")
         act = queued_by(event, rule.category)
         planned += [(notice, act) for notice in plan_notices(rule, event, known.grants)]
-    added = await store.add_notices(conn, school, [notice for notice, _ in planned])
-    return [_queued(notice, act) for notice, act in planned if notice.id in added]
+    channels = await store.list_channels(conn, school, {notice.member for notice, _ in planned})
+    added = await store.add_notices(conn, school, [notice for notice, _ in planned], channels)
+    return [_queued(notice, channels[notice.member], act) for notice, act in planned if notice.id in added]
 
 
-def _queued(notice: Notice, act: Act) -> NewEvent:
-    fact = NoticeQueued(recipient=notice.member, kind=notice.kind, source=notice.source, channels=CHANNELS)
+def _queued(notice: Notice, channels: tuple[Channel, ...], act: Act) -> NewEvent:
+    fact = NoticeQueued(recipient=notice.member, kind=notice.kind, source=notice.source, channels=channels)
     return NewEvent(fact, notice.about, act, thing=notice.id)
 
 

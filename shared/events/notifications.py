@@ -19,6 +19,10 @@ class Channel(StrEnum):
     """Through what somebody is told, beside the inbox."""
 
     MAIL = "mail"
+    PUSH = "push"
+    """Web Push (RFC 8030), to a browser that the person has told us of."""
+    OTHER = "other"
+    """What the school has set up itself: an Apprise URL."""
 
 
 class _Notifications(Fact):
@@ -50,9 +54,13 @@ class NoticeClaimed(_Delivery):
 
 
 class NoticeSent(_Delivery):
-    """The channel accepted it: the disclosure line. `act` is the claim's: to whom, on what basis."""
+    """The channel accepted it: the disclosure line. `act` is the claim's: to whom, on what basis.
+
+    `doubts`: earlier tries that may have arrived without our knowing; the same Message-ID lets a repeat be known.
+    """
 
     NAME: ClassVar[str] = "notice.sent"
+    doubts: int = 0
 
 
 class NoticeDeferred(_Delivery):
@@ -89,6 +97,70 @@ class NoticeDone(_Notifications):
     NAME: ClassVar[str] = "notice.done"
 
 
+class _Address(Fact):
+    """An address itself is never told: who it is of, through what, and which row (`thing`)."""
+
+    PRODUCER: ClassVar[str] = "notifications"
+    recipient: UUID
+    channel: Channel
+
+
+class AddressAdded(_Address):
+    """A member gave an address of its own. Nothing but a code is sent there until that came back."""
+
+    NAME: ClassVar[str] = "address.added"
+
+
+class AddressAsked(_Address):
+    """A code leaves for an address: whoever reads it there can confirm it."""
+
+    NAME: ClassVar[str] = "address.asked"
+
+
+class AddressVerified(_Address):
+    """The code came back."""
+
+    NAME: ClassVar[str] = "address.verified"
+
+
+class AddressRemoved(_Address):
+    """The member removed it."""
+
+    NAME: ClassVar[str] = "address.removed"
+
+
+class AddressStopped(_Address):
+    """Nothing goes there any more: `code` says why (`bounced`, `gone`, `unsubscribed`)."""
+
+    NAME: ClassVar[str] = "address.stopped"
+    code: str
+
+
+class AddressResumed(_Address):
+    """The member wants to be reached there again."""
+
+    NAME: ClassVar[str] = "address.resumed"
+
+
+class _Outlet(Fact):
+    PRODUCER: ClassVar[str] = "notifications"
+    outlet: UUID
+    scheme: str
+    """Which service it goes through, as the URL's scheme."""
+
+
+class OutletSet(_Outlet):
+    """The school set up a channel of its own, or changed how it is reached."""
+
+    NAME: ClassVar[str] = "outlet.set"
+
+
+class OutletRemoved(_Outlet):
+    """The school removed a channel of its own."""
+
+    NAME: ClassVar[str] = "outlet.removed"
+
+
 FACTS = by_type(
     (
         NoticeQueued,
@@ -99,6 +171,14 @@ FACTS = by_type(
         NoticeCancelled,
         NoticeRead,
         NoticeDone,
+        AddressAdded,
+        AddressAsked,
+        AddressVerified,
+        AddressRemoved,
+        AddressStopped,
+        AddressResumed,
+        OutletSet,
+        OutletRemoved,
     )
 )
 """Every event of notifications, by CloudEvents type."""

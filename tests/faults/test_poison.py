@@ -36,7 +36,7 @@ async def things(stage: Stage, kid: Kid) -> set[str]:
 
 async def mailed(stage: Stage) -> bool:
     async with stage.admin("notifications") as conn:
-        return not await conn.fetchval("SELECT count(*) FROM delivery WHERE state IN ('queued', 'claimed')")
+        return not await conn.fetchval("SELECT count(*) FROM delivery WHERE state IN ('queued', 'deferred', 'claimed')")
 
 
 def wrong(books: Books) -> list[str]:

@@ -206,7 +206,9 @@ async def test_a_dead_letter_is_listed_shown_and_retried(samen: Cli, door: Door)
     async with samen.stage.admin("notifications") as conn:
 
         async def mailed() -> bool:
-            return not await conn.fetchval("SELECT count(*) FROM delivery WHERE state IN ('queued', 'claimed')")
+            return not await conn.fetchval(
+                "SELECT count(*) FROM delivery WHERE state IN ('queued', 'deferred', 'claimed')"
+            )
 
         await until(mailed, 30, "every mail")
         kept = await conn.fetchval("SELECT grants FROM access WHERE id = $1", kid.child)

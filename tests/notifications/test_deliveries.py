@@ -42,6 +42,7 @@ def snapshot(*, view: View | None = None, age: timedelta = timedelta(0), **deliv
             "category": "goals",
             "purpose": "guidance",
             "kind": "goal_accepted",
+            "thing": None,
             "queued_at": (NOW - age).isoformat(),
         },
         "delivery": {
@@ -52,8 +53,11 @@ def snapshot(*, view: View | None = None, age: timedelta = timedelta(0), **deliv
             "tries": 1,
             "next_try_at": NOW.isoformat(),
             "act": act(MEMBER, grant=MAY.id).model_dump(mode="json"),
+            "doubts": 0,
         }
         | delivery,
+        "addresses": [],
+        "stops": [],
     }
     return Snapshot(state, {CHILD: view or View(CHILD, 7, (MAY,), fresh=True)}, NOW, NOW)
 

@@ -125,7 +125,7 @@ async def test_not_now_is_tried_again_later_as_the_same_mail(house: House) -> No
     await house.tell(MEMBER)
     house.server.data = lambda: "451 not now"
     await house.sender().send_due(house.school)
-    assert await house.states() == [("queued", 1, "data_451")]
+    assert await house.states() == [("deferred", 1, "data_451")]
     assert await house.sender().send_due(house.school) == 0  # not at once
     house.server.data = lambda: "250 OK"
     await make_due(house.db, house.school)
@@ -153,7 +153,7 @@ async def test_a_mail_whose_acceptance_is_unknown_goes_again_under_the_same_id(h
     await house.tell(MEMBER)
     house.server.drop_after_data = 1
     await house.sender().send_due(house.school)
-    assert await house.states() == [("queued", 1, "connection_lost")]
+    assert await house.states() == [("deferred", 1, "connection_lost")]
     await make_due(house.db, house.school)
     await house.sender().send_due(house.school)
     assert await house.states() == [("sent", 2, None)]
@@ -184,7 +184,7 @@ async def test_two_senders_send_one_mail(house: House) -> None:
 async def test_nothing_leaves_on_a_claim_that_is_too_old(house: House) -> None:
     await house.tell(MEMBER)
     await replace(house.sender(), release_within_s=0.0).send_due(house.school)
-    assert (house.server.accepted, await house.states()) == ([], [("queued", 1, "claim_too_old")])
+    assert (house.server.accepted, await house.states()) == ([], [("deferred", 1, "claim_too_old")])
 
 
 async def test_a_server_that_says_go_ahead_too_late_gets_no_mail(house: House) -> None:
@@ -195,7 +195,7 @@ async def test_a_server_that_says_go_ahead_too_late_gets_no_mail(house: House) -
     await house.server.hold_go_ahead.wait()
     assert house.server.accepted == []
     ((state, tries, code),) = await house.states()
-    assert (state, tries, code in {"connection_lost", "claim_too_old"}) == ("queued", 1, True)
+    assert (state, tries, code in {"connection_lost", "claim_too_old"}) == ("deferred", 1, True)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ async def test_an_address_that_cannot_be_asked_now_is_asked_later(house: House) 
 
     await house.tell(MEMBER)
     await replace(house.sender(), contact=unanswered).send_due(house.school)
-    assert await house.states() == [("queued", 1, "contact_unanswered")]
+    assert await house.states() == [("deferred", 1, "contact_unanswered")]
 
 
 async def test_after_five_days_it_is_given_up_and_said(house: House) -> None:

@@ -43,7 +43,10 @@ KEPT = {
         "guidance": "of the school: its expert team's words",
         "goal_template_text": "of the school: example words about no child",
     },
-    "notifications": {"witnessed": "sizes and hashes of the log"},
+    "notifications": {
+        "witnessed": "sizes and hashes of the log",
+        "outlet": "of the school: channels that it set up itself",
+    },
     "audit": {
         "log_head": "the log stays: about a pseudonym that nobody can resolve",
         "line": "the log stays: about a pseudonym that nobody can resolve",
