@@ -35,7 +35,12 @@ class Service:
 SERVICES = (
     Service("network", answers=("ask.access", "ask.effective")),
     Service("goals", consumes=("network",)),
-    Service(WITNESS, consumes=("network", "goals"), queries=("network.contact-point",), answers=(WITNESS_ASKED,)),
+    Service(
+        WITNESS,
+        consumes=("network", "goals"),
+        queries=("network.contact-point", "goals.calendar-entry"),
+        answers=(WITNESS_ASKED,),
+    ),
     Service(
         "audit",
         consumes=("network", "goals", "notifications", "audit"),

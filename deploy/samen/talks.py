@@ -107,6 +107,21 @@ def cancel(
 
 
 @app.command()
+def uninvite(
+    talk: TalkId,
+    school: School,
+    person: As,
+    sequence: Seen,
+    members: Annotated[list[UUID], typer.Option("--member", help="Who is no longer asked; repeat it.")],
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Take people off the list: they hear of it, and their calendars drop it."""
+    body = {"conversation": talk, "sequence": sequence, "members": members}
+    give_goals(directory, school, person, "withdraw-invitation", body, key)
+
+
+@app.command()
 def answer(
     talk: TalkId,
     what: Annotated[InvitationAnswer, typer.Argument()],

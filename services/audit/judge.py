@@ -85,6 +85,15 @@ OWN_RIGHTS = (
     OwnRight("goals", OPERATOR, "anonymous_aggregate", "view", frozenset({"goals"}), frozenset({"insight"})),
     OwnRight("goals", SERVICE, "public_task", "manage", frozenset({"plan"}), service="goals"),
     OwnRight("audit", SERVICE, "legal_duty", "manage", frozenset({"log"}), service="audit"),
+    OwnRight(
+        "goals",
+        SERVICE,
+        "public_task",
+        "view",
+        frozenset({"conversations"}),
+        frozenset({"calendar-entry"}),
+        "notifications",
+    ),
     # Each erases its own rows, and network a person's whom nothing needs any more.
     *(
         OwnRight(name, SERVICE, "legal_duty", "manage", frozenset({"network"}), service=name)
@@ -202,15 +211,21 @@ def _without_grant(said: Said, shown: Evidence) -> Iterator[Finding]:
         yield said.finding("no_grant", kind=said.entry["kind"])
     elif said.by_authority and not shown.decides:
         yield said.finding("no_authority")
-    elif said.entry.get("what") == "contact-point" and not _may_be_told(said, shown.of_subject):
+    elif _is_told(said) and not _may_be_told(said, shown.of_subject):
         set_ = shown.of_subject
         yield said.finding("recipient_not_granted", recipient=said.entry.get("thing"), **(set_.shows() if set_ else {}))
     elif said.entry.get("what") == "inbox" and said.entry.get("things"):
         yield said.finding("no_grant", things=said.entry["things"])
 
 
+def _is_told(said: Said) -> bool:
+    """Tells whether the look is for a recipient, to whom something is sent: `things` 0 only takes an entry back."""
+    what = said.entry.get("what")
+    return what == "contact-point" or (what == "calendar-entry" and bool(said.entry.get("things")))
+
+
 def _may_be_told(said: Said, published: Published | None) -> bool:
-    """Tells whether the one whose address was asked for may be told anything about the subject."""
+    """Tells whether the one for whom it was asked may be told anything about the subject."""
     recipient = said.entry.get("thing")
     return published is not None and any(
         str(one.member) == recipient

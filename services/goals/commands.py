@@ -15,6 +15,7 @@ from services.goals.agreeing import (
     decide_disagree,
     decide_remedy,
 )
+from services.goals.calendar_entry import CalendarEntry, decide_calendar_entry
 from services.goals.evaluating import (
     EvaluatePlan,
     FinishAction,
@@ -107,6 +108,7 @@ from services.goals.templates import (
     decide_template,
     decide_templates,
 )
+from services.goals.uninviting import WithdrawInvitation, decide_withdraw_invitation
 from shared.erasure import preview
 from shared.unit import Endpoint
 
@@ -157,6 +159,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("plan-conversation", PlanConversation, "read_conversation_subject", decide_plan_conversation),
     Endpoint("move-conversation", MoveConversation, "read_conversation", decide_move_conversation),
     Endpoint("cancel-conversation", CancelConversation, "read_conversation", decide_cancel_conversation),
+    Endpoint("withdraw-invitation", WithdrawInvitation, "read_conversation", decide_withdraw_invitation),
     Endpoint("answer-invitation", AnswerInvitation, "read_conversation", decide_answer_invitation),
     Endpoint("add-point", AddPoint, "read_conversation", decide_add_point),
     Endpoint("hold-conversation", HoldConversation, "read_conversation", decide_hold_conversation),
@@ -167,6 +170,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("conversations", ConversationsOf, "read_conversations", decide_conversations),
     Endpoint("conversation", OneConversation, "read_conversation", decide_conversation),
     Endpoint("conversation-invite", ConversationInvite, "read_conversation", decide_invite),
+    Endpoint("calendar-entry", CalendarEntry, "read_calendar_entry", decide_calendar_entry),
     Endpoint("heard-summary", HeardSummary, "read_heard", decide_heard_summary),
     Endpoint("guidance", Guidance, "read_guidance", decide_guidance),
     Endpoint("insight", Insight, "read_insight", decide_insight),

@@ -7,22 +7,19 @@ what days went by unseen is made up for, in order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import Field, TypeAdapter
 
 from services.goals.clocks import DAY, FIRST_PLAN_WITHIN, LEAD, Clock, Told, first_plan_clock, steps
 from services.goals.model import today
+from services.goals.own_acts import act_of_service
 from services.goals.plan import stewards
-from shared import access
-from shared.access import View
-from shared.actor import service_id
 from shared.db import Connection
 from shared.errors import Problem, ProblemType
-from shared.events.base import Act, Event, NewEvent
+from shared.events.base import Event, NewEvent
 from shared.events.network import Grant, MemberAdded, MembershipEnded
 from shared.events.plans import Deadline, DeadlineDueSoon, DeadlineOverdue
-from shared.events.words import Action, ActorKind, Basis, Category, Role, school_subject
+from shared.events.words import Action, Category, Role
 from shared.reminders import NONE_DUE, Reminders
 from shared.unit import Asked, Change, Endpoint, Request, Row, Snapshot
 from shared.unit_run import Unit
@@ -72,7 +69,7 @@ class RemindPlans(Request):
 
 def decide_remind(asked: Asked[RemindPlans], seen: Snapshot) -> Change:
     """Tells a page of deadlines, each step of each once."""
-    act, now = _own_act(asked), today(seen.now)
+    act, now = act_of_service(asked, SERVICE, Action.MANAGE, Category.PLAN), today(seen.now)
     rows, events = [], []
     for raw in seen.state["clocks"]:
         clock = Clock.read(raw)
@@ -93,23 +90,6 @@ def decide_remind(asked: Asked[RemindPlans], seen: Snapshot) -> Change:
     if not rows:
         raise Problem(ProblemType.CONFLICT, "no deadline came near or passed: nothing is to be told", code=NONE_DUE)
     return Change(permits=(), events=tuple(events), rows=tuple(rows), reply={"clocks": len(rows)})
-
-
-def _own_act(asked: Asked[Any]) -> Act:
-    """Returns the act of this service itself, or raises Denial for anyone else."""
-    actor = asked.actor
-    if actor.kind is not ActorKind.SERVICE or actor.id != service_id(SERVICE):
-        view = View(school_subject(asked.school), None, (), fresh=True)
-        raise access.denial(view, actor, Action.MANAGE, Category.PLAN, asked.body.purpose, "no_grant")
-    return Act(
-        actor=actor.id,
-        kind=actor.kind,
-        door=actor.door,
-        purpose=asked.body.purpose,
-        action=Action.MANAGE,
-        category=Category.PLAN,
-        basis=Basis.PUBLIC_TASK,
-    )
 
 
 REMIND = Endpoint("remind-plans", RemindPlans, "read_clocks", decide_remind)

@@ -31,6 +31,7 @@ ALLOWED: Mapping[str, frozenset[TalkStatus]] = {
     "answer-invitation": frozenset({TalkStatus.PLANNED}),
     "add-point": frozenset({TalkStatus.PLANNED}),
     "hold-conversation": frozenset({TalkStatus.PLANNED}),
+    "withdraw-invitation": frozenset({TalkStatus.PLANNED}),
     "record-outcome": frozenset({TalkStatus.HELD}),
     "settle-outcome": frozenset({TalkStatus.HELD}),
     "say-heard": frozenset({TalkStatus.HELD}),
@@ -59,6 +60,8 @@ class Talk:
     invited_by: UUID
     attended: tuple[UUID, ...]
     changed_at: datetime
+    uninvited: tuple[UUID, ...] = ()
+    """Who was on the list and is no longer."""
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Talk:
@@ -76,6 +79,7 @@ class Talk:
             UUID(raw["invited_by"]),
             tuple(map(UUID, raw["attended"] or ())),
             datetime.fromisoformat(raw["changed_at"]),
+            tuple(map(UUID, raw["uninvited"] or ())),
         )
 
     @property

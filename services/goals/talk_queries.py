@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from services.goals.guidance import words_for
-from services.goals.ics import Language, as_ics
+from services.goals.ics import Language, as_ics, as_taken_off
 from services.goals.plan_queries import answered
-from services.goals.talk import STEPS, by_task, enter
+from services.goals.talk import STEPS, Talk, by_task, enter
 from shared.access import Denial
 from shared.events.words import Action, Category, school_subject
 from shared.unit import Asked, Change, Query, Snapshot
@@ -58,7 +58,7 @@ def decide_conversation(asked: Asked[OneConversation], seen: Snapshot) -> Change
     result: dict[str, Any] = {
         "conversation": state["conversation"],
         "points": state["points"],
-        "replies": state["replies"],
+        "replies": [one for one in state["replies"] if UUID(one["member"]) not in talk.uninvited],
         "outcomes": state["outcomes"],
         "my_heard": state["heard"],
         "asks_me": asked.actor.id in talk.attended and state["heard"] is None,
@@ -68,8 +68,13 @@ def decide_conversation(asked: Asked[OneConversation], seen: Snapshot) -> Change
 
 
 def decide_invite(asked: Asked[ConversationInvite], seen: Snapshot) -> Change:
-    """Answers the calendar entry."""
-    permit, talk = enter(asked, seen, Action.VIEW)
-    text = as_ics(talk, school_subject(asked.school), asked.body.language, seen.now)
+    """Answers the calendar entry; to who was taken off the list, what drops it."""
+    permit = seen.require(asked, Action.VIEW, Category.CONVERSATIONS)
+    talk, organiser, me = Talk.read(seen.state["conversation"]), school_subject(asked.school), asked.actor.id
+    if me in talk.uninvited and me not in talk.people:
+        text = as_taken_off(talk, organiser, me, asked.body.language, seen.now)[1]
+    else:
+        permit, talk = enter(asked, seen, Action.VIEW)
+        text = as_ics(talk, organiser, asked.body.language, seen.now)
     result = {"conversation": str(talk.id), "sequence": talk.sequence, "ics": text}
     return answered((permit,), "conversation-invite", 1, result, talk.id)

@@ -171,7 +171,7 @@ def decide_move_conversation(asked: Asked[MoveConversation], seen: Snapshot) -> 
     no_strangers(seen, "invited")
     invited = body.invited or talk.invited
     if set(talk.invited) - set(invited):
-        raise invalid("leaves somebody out who is invited: name all, or cancel it and plan another", "invited")
+        raise invalid("leaves somebody out who is invited: name all, or use withdraw-invitation first", "invited")
     if body.starts_at < seen.now:
         raise invalid("starts_at is past: give a time to come", "starts_at")
     now = seen.state["conversation"]
@@ -179,7 +179,8 @@ def decide_move_conversation(asked: Asked[MoveConversation], seen: Snapshot) -> 
     if same and set(invited) == set(talk.invited):
         raise Problem(ProblemType.CONFLICT, "this is when, where and with whom it is: change something", same=True)
     values = {"starts_at": body.starts_at, "ends_at": body.ends_at, "place": body.place, "invited": invited}
-    row = talk.row(**values, sequence=talk.sequence + 1, changed_at=seen.now)
+    off = tuple(one for one in talk.uninvited if one not in invited)
+    row = talk.row(**values, uninvited=off, sequence=talk.sequence + 1, changed_at=seen.now)
     fact = ConversationMoved(
         conversation=talk.id,
         concerns=tuple(sorted({*invited, talk.invited_by} - {asked.actor.id})),

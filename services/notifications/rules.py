@@ -241,6 +241,11 @@ CONVERSATIONS: Mapping[type[Fact], Rule] = {
         "Een gesprek gaat niet door. Lees waarom.",
         "A conversation does not take place. Read why.",
     ),
+    conversations.InvitationWithdrawn: _asked(
+        "invitation_withdrawn",
+        "U bent niet meer uitgenodigd voor een gesprek. Haal het uit uw agenda. Vraag de school gerust waarom.",
+        "You are no longer invited to a conversation. Take it out of your calendar. Ask the school why, if you like.",
+    ),
     conversations.InvitationAnswered: _asked(
         "invitation_answered",
         "Iemand heeft gezegd of hij naar een gesprek komt. Kijk wie er zijn.",

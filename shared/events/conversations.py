@@ -85,6 +85,12 @@ class ConversationCancelled(_Time):
     NAME: ClassVar[str] = "conversation.cancelled"
 
 
+class InvitationWithdrawn(_Time):
+    """`concerns` were on the list and are no longer: it goes on without them."""
+
+    NAME: ClassVar[str] = "invitation.withdrawn"
+
+
 class InvitationAnswered(_Told):
     NAME: ClassVar[str] = "invitation.answered"
     answer: InvitationAnswer
@@ -139,6 +145,7 @@ FACTS: tuple[type[Fact], ...] = (
     ConversationPlanned,
     ConversationMoved,
     ConversationCancelled,
+    InvitationWithdrawn,
     InvitationAnswered,
     PointAdded,
     ConversationHeld,

@@ -6,7 +6,7 @@ More of them: `SAMEN_HISTORIES=1000 pytest tests/audit/test_judge.py`.
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,8 @@ import pytest
 
 from services.audit.facts import Facts
 from services.audit.judge import judge
-from services.audit.judged import Evidence, Said
+from services.audit.judged import Evidence, Published, Said
+from shared.actor import service_id
 from shared.events.base import Fact
 from shared.events.network import (
     Capacity,
@@ -27,10 +28,11 @@ from shared.events.network import (
     MembershipChanged,
     RecipientKind,
 )
-from shared.events.words import Category, Purpose, Role
+from shared.events.words import Action, Category, Purpose, Role
 from tests.audit.histories import History
 from tests.audit.plants import PLANTS
 from tests.audit.support import CARER, MOTHER, TEACHER, Journal, act
+from tests.goals.support import grant
 
 HISTORIES = int(os.environ.get("SAMEN_HISTORIES", "60"))
 
@@ -141,3 +143,40 @@ def test_an_operator_publishes_templates_and_counts_and_does_nothing_else_in_goa
         **more,
     }
     assert [one.code for one in judge(Said(0, entry), Evidence())] == codes
+
+
+@pytest.mark.parametrize(
+    ("more", "told", "codes"),
+    [
+        ({"things": 1}, True, []),
+        ({"things": 1}, False, ["recipient_not_granted"]),  # a time, to who may be told nothing
+        ({"things": 0}, False, []),  # it only takes an entry back
+        ({"things": 1, "actor": str(service_id("audit"))}, True, ["no_grant"]),
+        ({"things": 1, "what": "conversation"}, True, ["no_grant"]),
+    ],
+)
+def test_a_calendar_entry_tells_a_time_only_to_who_may_be_told(
+    more: dict[str, Any], told: bool, codes: list[str]
+) -> None:
+    at = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
+    actions = (Action.RECEIVE,) if told else (Action.VIEW,)
+    given = grant(MOTHER, Role.GUARDIAN, actions, (Category.CONVERSATIONS,))
+    published = Published(0, 1, 1, UUID(int=1), 1, at, at, {given.id: given})
+    entry = {
+        "type": "nl.samenkracht.goals.access.viewed.v1",
+        "producer": "goals",
+        "seq": 1,
+        "about": str(UUID(int=1)),
+        "thing": str(MOTHER),
+        "school": "the-oak",
+        "actor": str(service_id("notifications")),
+        "kind": "service",
+        "action": "view",
+        "basis": "public_task",
+        "category": "conversations",
+        "what": "calendar-entry",
+        "outcome": "permitted",
+        "recorded_at": at.isoformat(),
+        **more,
+    }
+    assert [one.code for one in judge(Said(0, entry), Evidence(of_subject=published))] == codes

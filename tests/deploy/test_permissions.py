@@ -35,7 +35,7 @@ PUBLISH: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
          "evt.s1.goals.goal.proposed"),
     ),
     "notifications": (
-        ("qry.s1.network.contact-point", "replay.network", "replay.goals"),
+        ("qry.s1.network.contact-point", "qry.s1.goals.calendar-entry", "replay.network", "replay.goals"),
         ("ask.cosign.notifications", "ask.cosigned", "ask.checkpoint", "ask.witnesses",
          "qry.s1.network.child", "qry.s1.goals.child", "cmd.s1.goals.propose-goal", "replay.audit"),
     ),

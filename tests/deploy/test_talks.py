@@ -27,6 +27,7 @@ COMMANDS = {
     "plan-conversation": ("plan", CHILD, *WHO, *AT, "--why", "lezen", "--with", PERSON, "--point", "slapen"),
     "move-conversation": ("move", TALK, *SEEN, *AT, "--place", "thuis"),
     "cancel-conversation": ("cancel", TALK, *SEEN, "--reason", "ziek"),
+    "withdraw-invitation": ("uninvite", TALK, *SEEN, "--member", PERSON),
     "answer-invitation": ("answer", TALK, "accepted", *WHO),
     "add-point": ("point", TALK, "slapen", *WHO),
     "hold-conversation": ("hold", TALK, *SEEN, "--attended", PERSON),

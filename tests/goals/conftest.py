@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.db import Database
+from shared.events.words import Action, Basis, Category, Role
+from tests.goals.plans import Table, grant
+from tests.goals.rooms import Room
 from tests.goals.support import Desk
 from tests.support.fixtures import DatabaseFactory
 
@@ -25,3 +28,12 @@ async def desk(goals_db: Database, school: str) -> Desk:
     made = Desk(goals_db, school)
     await made.settle()
     return made
+
+
+@pytest.fixture
+async def room(desk: Desk, database: DatabaseFactory) -> Room:
+    table = await Table(desk).sit()
+    talks = (Action.VIEW, Action.ANSWER)
+    carer = grant(table.carer.id, Role.CARE_PROFESSIONAL, Basis.CONSENT, talks, (Category.CONVERSATIONS,))
+    await desk.give(table.child, *(one for one in table.usual if one.member != table.carer.id), carer)
+    return Room(table, (await database("goals")).owner_dsn)

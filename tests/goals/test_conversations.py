@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import icalendar
 import pytest
 
 from services.goals.guidance_texts import FIRST
@@ -18,65 +17,10 @@ from shared.actor import Actor
 from shared.errors import ProblemType
 from shared.events.conversations import ConversationKind, GuidanceStep
 from shared.events.dialogue import CommitmentMade, DialogueState, Party
-from shared.events.words import Action, Basis, Category, Role
+from shared.events.words import Basis, Role
 from tests.goals.plans import Json, Table, grant
-from tests.goals.support import Desk
+from tests.goals.rooms import IN_AN_HOUR, Room
 from tests.goals.test_reactions import event_of
-from tests.network.talks import move_time
-from tests.support.fixtures import DatabaseFactory
-
-IN_AN_HOUR = timedelta(hours=1)
-
-
-class Room:
-    """A table whose people talk; `later` moves the school's time."""
-
-    def __init__(self, table: Table, owner_dsn: str) -> None:
-        self.table, self.owner_dsn = table, owner_dsn
-        self.start = datetime.now(UTC) + IN_AN_HOUR
-
-    def times(self, days: int = 0) -> Json:
-        start = self.start + timedelta(days=days)
-        return {"starts_at": start.isoformat(), "ends_at": (start + IN_AN_HOUR).isoformat()}
-
-    async def plan(self, who: Actor | None = None, *invited: Actor, **more: object) -> Json:
-        """Returns a conversation of the teacher with the mother, unless said otherwise."""
-        table = self.table
-        guests = [one.id for one in invited or (table.mum,)]
-        body = {"about": table.child, "why": "how reading goes at home", "invited": guests, **self.times(), **more}
-        return await table.ask(who or table.teacher, "plan-conversation", **body)
-
-    async def later(self, hours: float = 2) -> None:
-        await move_time(self.owner_dsn, timedelta(hours=hours))
-
-    async def held(self, *attended: Actor, **more: object) -> Json:
-        """Returns a conversation that took place with these (none given: the teacher and the mother)."""
-        table = self.table
-        who = [one.id for one in attended or (table.teacher, table.mum)]
-        made = await self.plan(None, table.mum, table.dad, **more)
-        await self.later()
-        asked = {"conversation": made["conversation"], "sequence": 0, "attended": who}
-        return await table.ask(table.teacher, "hold-conversation", **asked)
-
-    async def shown(self, made: Json, who: Actor | None = None) -> Json:
-        return await self.table.ask(who or self.table.mum, "conversation", conversation=made["conversation"])
-
-    async def ics(self, made: Json, who: Actor | None = None, **more: object) -> Any:  # noqa: ANN401  an iCalendar object
-        asked = {"conversation": made["conversation"], **more}
-        text = (await self.table.ask(who or self.table.mum, "conversation-invite", **asked))["ics"]
-        return icalendar.Calendar.from_ical(text)
-
-    async def facts(self, name: str) -> list[Json]:
-        return [event["data"]["fact"] for event in await self.table.desk.told() if f".{name}.v1" in event["type"]]
-
-
-@pytest.fixture
-async def room(desk: Desk, database: DatabaseFactory) -> Room:
-    table = await Table(desk).sit()
-    talks = (Action.VIEW, Action.ANSWER)
-    carer = grant(table.carer.id, Role.CARE_PROFESSIONAL, Basis.CONSENT, talks, (Category.CONVERSATIONS,))
-    await desk.give(table.child, *(one for one in table.usual if one.member != table.carer.id), carer)
-    return Room(table, (await database("goals")).owner_dsn)
 
 
 async def test_all_who_take_part_make_the_agenda_and_hear_of_what_others_add(room: Room) -> None:
