@@ -10,7 +10,7 @@ FROM python:3.11-slim-bookworm
 RUN groupadd --gid 10001 samen \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /srv/samenkracht samen \
  && install -d -o samen -g samen -m 0700 /srv/samen /srv/samen/keys /srv/samen/log /run/samen \
-    /srv/bundles/network /srv/bundles/goals /srv/bundles/notifications /srv/bundles/audit \
+    /srv/bundles/network /srv/bundles/goals /srv/bundles/notifications /srv/bundles/gate /srv/bundles/audit \
     /srv/bundles/provisioner /srv/bundles/samen \
  && install -d -o samen -g samen -m 0755 /srv/nats-config
 COPY --from=build /opt/samenkracht /opt/samenkracht

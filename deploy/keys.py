@@ -169,7 +169,7 @@ class Keys:
             if kid == LOG_KEY:  # it signs checkpoints, never tokens
                 self._ensure_log_keys(now_s)
                 continue
-            kind = "door" if kid == topology.DOOR else "service"
+            kind = {topology.DOOR: "door", topology.GATE: "gate"}.get(kid, "service")
             trusted[kid] = {"kind": kind, "public_pem": _public_pem(path)} | self._older(kid, _public_pem(path), now_s)
         self._ensure_witness()
         self.write_trusted(trusted)

@@ -13,6 +13,8 @@ STREAM = "EVENTS"
 DOOR = "samen"
 WITNESS = "notifications"
 """The service in which the audit log's witness lives, with a key of its own."""
+GATE = "gate"
+"""The service that stands in both worlds: the platform's, and the tools'."""
 WITNESS_ASKED = f"ask.cosign.{WITNESS}"
 LOG_ASKED = ("ask.checkpoint", "ask.cosigned", "ask.witnesses")
 """What audit tells witnesses outside, takes from them, and says of them: sizes, hashes and signatures, of no person."""
@@ -37,13 +39,14 @@ SERVICES = (
     Service("goals", consumes=("network",)),
     Service(
         WITNESS,
-        consumes=("network", "goals"),
+        consumes=("network", "goals", "gate"),
         queries=("network.contact-point", "goals.calendar-entry"),
         answers=(WITNESS_ASKED,),
     ),
+    Service(GATE, consumes=("network", "goals")),
     Service(
         "audit",
-        consumes=("network", "goals", "notifications", "audit"),
+        consumes=("network", "goals", "notifications", "gate", "audit"),
         answers=("ask.tail", *LOG_ASKED),
         asks=(WITNESS_ASKED,),
     ),

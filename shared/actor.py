@@ -102,9 +102,10 @@ def mint(
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
-    """A public key and what its owner may mint: a door anyone, a service only itself.
+    """A public key and what its owner may mint: a door anyone, a service only itself, the gate itself and tools.
 
-    `older` are those that it takes over from, each with until when it still counts (seconds since 1970).
+    A tool may act on behalf of a person; none of the gate's tokens names an operator. `older` are those that it takes
+    over from, each with until when it still counts (seconds since 1970).
     """
 
     kind: str
@@ -117,7 +118,7 @@ class TrustedKey:
 
 
 def load_trusted(path: Path) -> dict[str, TrustedKey]:
-    """Reads `trusted.json`: key id to kind (`door` or `service`), public PEM, and those before it with their end."""
+    """Reads `trusted.json`: key id to kind (`door`, `gate`, `service`), public PEM, and those before it with their end."""
     trusted = {}
     for kid, entry in json.loads(path.read_text()).items():
         older = tuple((_public(one["public_pem"], kid, path), int(one["until"])) for one in entry.get("older", ()))
@@ -192,7 +193,10 @@ class Verifier:
             raise BadToken(f"unreadable:{type(error).__name__}") from None
         if issued > now.timestamp() + LEEWAY_S or expires - issued > LONGEST.total_seconds():
             raise BadToken("bad_lifetime")
-        if trusted.kind == "service" and actor != replace(actor, id=service_id(str(kid)), kind=ActorKind.SERVICE):
+        itself = actor == replace(actor, id=service_id(str(kid)), kind=ActorKind.SERVICE)
+        if trusted.kind == "gate" and not itself and (actor.kind is not ActorKind.TOOL or actor.operator is not None):
+            raise BadToken("gate_minted_another")
+        if trusted.kind not in {"door", "gate"} and not itself:
             raise BadToken("service_minted_another")
         return actor, min(expires, until)
 

@@ -43,7 +43,7 @@ async def rebuild(site: Site) -> dict[str, int]:
     if consumer is None or site.leases is None:
         raise Problem(
             ProblemType.CONFLICT,
-            "this service keeps no grants of network's, nothing to build anew: name goals or notifications",
+            "this service keeps no grants of network's, nothing to build anew: name goals, notifications or gate",
         )
     if not consumer.active:
         raise Problem(ProblemType.UNAVAILABLE, "another replica is the active one: ask again")

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     """Changes of one school committed together, at most."""
     release_within_s: float = 4.0
     """Nothing leaves on a commit that took longer than this from being sent to returning."""
-    consumers: tuple[str, ...] = ("goals", "notifications", "audit")
+    consumers: tuple[str, ...] = ("goals", "notifications", "gate", "audit")
     """Every service that keeps cursors."""
     witnesses: tuple[str, ...] = ("audit", "EVENTS")
     """Whose positions must be known before this service answers, for they reveal a restored database: consumers, and

@@ -28,6 +28,7 @@ class Service(StrEnum):
     NETWORK = "network"
     GOALS = "goals"
     NOTIFICATIONS = "notifications"
+    GATE = "gate"
     AUDIT = "audit"
 
 

@@ -94,14 +94,16 @@ OWN_RIGHTS = (
         frozenset({"calendar-entry"}),
         "notifications",
     ),
-    # Each erases its own rows, and network a person's whom nothing needs any more.
+    # Each erases its own rows, the gate has tools delete theirs, and network a person's whom nothing needs any more.
     *(
         OwnRight(name, SERVICE, "legal_duty", "manage", frozenset({"network"}), service=name)
-        for name in ("network", "goals", "notifications")
+        for name in ("network", "goals", "notifications", "gate")
     ),
     OwnRight(
         "network", SERVICE, "public_task", "view", frozenset({"contact"}), frozenset({"contact-point"}), "notifications"
     ),
+    # What was put out to a tool was judged by its grant; that it deleted it again it says without one.
+    OwnRight("gate", frozenset({"tool"}), "legal_duty", "manage", frozenset({"network"})),
 )
 
 

@@ -47,5 +47,6 @@ def lanes(logs: Logs) -> tuple[Lane, ...]:
         Lane("network", log_network, Policy.BLOCK),
         Lane("goals", log_events, Policy.BLOCK),
         Lane("notifications", log_events, Policy.BLOCK),
+        Lane("gate", log_events, Policy.BLOCK),
         Lane(SERVICE, log_events, Policy.BLOCK),
     )

@@ -27,6 +27,11 @@ async def on_goals(conn: Connection, events: Sequence[Event]) -> Sequence[NewEve
     return await _tell(conn, events, {**rules.GOALS, **rules.PLANS, **rules.CONVERSATIONS})
 
 
+async def on_gate(conn: Connection, events: Sequence[Event]) -> Sequence[NewEvent]:
+    """Tells who keeps the school's records what a tool did not do."""
+    return await _tell(conn, events, rules.TOOLS)
+
+
 async def _tell(conn: Connection, events: Sequence[Event], wanted: Mapping[type[Fact], Rule]) -> list[NewEvent]:
     by_type = {fact.type(): rule for fact, rule in wanted.items()}
     told = [(by_type[event.type], event) for event in events if event.type in by_type]
@@ -58,4 +63,5 @@ def _queued(notice: Notice, channels: tuple[Channel, ...], act: Act) -> NewEvent
 LANES = (
     Lane("network", on_network, Policy.BLOCK),
     Lane("goals", on_goals, Policy.PARK),
+    Lane("gate", on_gate, Policy.PARK),
 )

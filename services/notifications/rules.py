@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.notifications.model import Rule
-from services.notifications.rules_network import FILES, NETWORK
+from services.notifications.rules_network import FILES, NETWORK, TOOLS
 from shared.events import conversations, dialogue, goals, plans
 from shared.events.base import Fact
 from shared.events.words import Category
 
-__all__ = ["BY_KIND", "CONVERSATIONS", "DIALOGUES", "FILES", "GOALS", "NETWORK", "PLANS"]
+__all__ = ["BY_KIND", "CONVERSATIONS", "DIALOGUES", "FILES", "GOALS", "NETWORK", "PLANS", "TOOLS"]
 
 GOALS: Mapping[type[Fact], Rule] = {
     goals.GoalProposed: Rule(
@@ -269,5 +269,7 @@ CONVERSATIONS: Mapping[type[Fact], Rule] = {
 }
 
 BY_KIND: Mapping[str, Rule] = {
-    rule.kind: rule for rules in (GOALS, PLANS, NETWORK, FILES, DIALOGUES, CONVERSATIONS) for rule in rules.values()
+    rule.kind: rule
+    for rules in (GOALS, PLANS, NETWORK, FILES, TOOLS, DIALOGUES, CONVERSATIONS)
+    for rule in rules.values()
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.notifications.model import Rule
-from shared.events import erasure, network
+from shared.events import erasure, gate, network
 from shared.events.base import Fact
 from shared.events.words import Action, Category
 
@@ -100,3 +100,11 @@ FILES: Mapping[type[Fact], Rule] = {
         "A file may be erased in three months or sooner. See whether it can go, or must stay.",
     ),
 }
+TOOLS: Mapping[type[Fact], Rule] = {
+    gate.DeletionOverdue: _file(
+        "deletion_overdue",
+        "Een toepassing zei niet dat zij gegevens van een kind heeft gewist. Bel de leverancier en vraag ernaar.",
+        "A tool has not confirmed that it deleted a child's data. Call its supplier and ask.",
+    ),
+}
+"""To whoever keeps the school's records: it is they who let the tool in."""

@@ -25,7 +25,7 @@ def _house(root: Path) -> Path:
     """Return a house of empty rooms under the real contracts."""
     contracts = (ROOT / "pyproject.toml").read_text()
     (root / "pyproject.toml").write_text(contracts[contracts.index("[tool.importlinter]") :])
-    rooms = ["network", "goals", "notifications", "audit"]
+    rooms = ["network", "goals", "notifications", "gate", "audit"]
     for room in rooms:
         folder = root / "services" / room
         folder.mkdir(parents=True)

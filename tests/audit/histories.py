@@ -42,7 +42,7 @@ class History:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.at = START
-        self.lanes = {name: Journal(SLUG, name) for name in ("network", "goals", "notifications", "audit")}
+        self.lanes = {name: Journal(SLUG, name) for name in ("network", "goals", "notifications", "gate", "audit")}
         self.log: list[Event] = []
         self.sets: dict[UUID, list[tuple[int, int, tuple[Grant, ...]]]] = {}
         """By subject: number, revision and grants of each set."""

@@ -67,7 +67,7 @@ async def _fails(*_: object) -> None:
 
 
 async def test_lanes_that_commit_at_once_share_one_dense_log(log: Log) -> None:
-    journals = [Journal(log.school, producer) for producer in ("network", "goals", "notifications", "audit")]
+    journals = [Journal(log.school, producer) for producer in ("network", "goals", "notifications", "gate", "audit")]
 
     async def feed(journal: Journal) -> None:
         for _ in range(10):
@@ -81,7 +81,7 @@ async def test_lanes_that_commit_at_once_share_one_dense_log(log: Log) -> None:
 
     await asyncio.gather(*map(feed, journals))
     lines = await log.rows("SELECT idx, producer, seq, leaf_hash FROM line ORDER BY idx")
-    assert [line["idx"] for line in lines] == list(range(280))
+    assert [line["idx"] for line in lines] == list(range(350))
     for journal in journals:
         mine = [line["seq"] for line in lines if line["producer"] == journal.producer]
         assert mine == list(range(1, 71))
@@ -143,7 +143,7 @@ async def test_what_cannot_be_a_line_blocks_its_own_lane_only(log: Log, broken: 
 
 def test_every_lane_blocks(tmp_path: Path) -> None:
     made = lanes(Logs(tmp_path))
-    assert {lane.producer for lane in made} == {"network", "goals", "notifications", "audit"}
+    assert {lane.producer for lane in made} == {"network", "goals", "notifications", "gate", "audit"}
     assert {lane.policy for lane in made} == {Policy.BLOCK}
 
 

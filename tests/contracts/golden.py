@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from shared.events import audit, base, goals, network, notifications
+from shared.events import audit, base, gate, goals, network, notifications
 from shared.events.base import Act, Fact, NewEvent
 from shared.events.erasure import ChildErased
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
@@ -38,7 +38,7 @@ PLAIN: dict[type, Any] = {
 def catalogue() -> dict[str, type[Fact]]:
     """Returns every fact by CloudEvents type."""
     facts = {fact.type("goals"): fact for fact in SHARED}
-    for module in (network, goals, notifications, audit):
+    for module in (network, goals, notifications, gate, audit):
         facts |= module.FACTS
     return facts
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from services.audit.commands import ENDPOINTS as AUDIT
+from services.gate.commands import ENDPOINTS as GATE
 from services.goals.commands import ENDPOINTS as GOALS
 from services.network.commands import ENDPOINTS as NETWORK
 from services.notifications.commands import ENDPOINTS as NOTIFICATIONS
 from shared.contract import asyncapi
 from shared.unit import Endpoint
 
-SERVED = {"network": NETWORK, "goals": GOALS, "notifications": NOTIFICATIONS, "audit": AUDIT}
+SERVED = {"network": NETWORK, "goals": GOALS, "notifications": NOTIFICATIONS, "gate": GATE, "audit": AUDIT}
 
 
 @pytest.mark.parametrize("service", SERVED)

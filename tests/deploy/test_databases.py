@@ -161,7 +161,7 @@ def test_a_removed_migration_is_an_error() -> None:
 
 
 def test_every_service_has_the_shared_migrations_first() -> None:
-    for service in ("network", "goals", "notifications", "audit"):
+    for service in ("network", "goals", "notifications", "gate", "audit"):
         names = [m.name for m in migrations(service)]
         assert names[0].startswith("shared/0001")
         assert names == sorted(names, key=lambda name: not name.startswith("shared/"))

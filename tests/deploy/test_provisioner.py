@@ -36,7 +36,7 @@ async def test_stream_and_consumers_are_as_the_topology_says(bus: Client) -> Non
     assert (stream["storage"], stream["retention"], stream["allow_atomic"]) == ("file", "limits", True)
     assert stream["duplicate_window"] == 120 * 10**9
     audit = (await _ask(bus, "CONSUMER.INFO.EVENTS.audit--events"))["config"]
-    assert audit["filter_subjects"] == [f"evt.*.{p}.>" for p in ("network", "goals", "notifications", "audit")]
+    assert audit["filter_subjects"] == [f"evt.*.{p}.>" for p in ("network", "goals", "notifications", "gate", "audit")]
     assert (audit["ack_policy"], audit["max_ack_pending"], audit["deliver_policy"]) == ("all", 1000, "all")
 
 
@@ -121,7 +121,7 @@ def test_keys_are_made_once_and_private(tmp_path: Path) -> None:
     assert not [path for path in before if path.stat().st_mode & 0o077]
     trusted = json.loads(keys.trusted.read_text())
     kinds = {kid: entry["kind"] for kid, entry in trusted.items()}
-    assert kinds == {"samen": "door"} | dict.fromkeys(topology.NAMES, "service")
+    assert kinds == dict.fromkeys(topology.NAMES, "service") | {"samen": "door", "gate": "gate"}
 
 
 def test_jwts_are_signed_anew_when_the_topology_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ Deed = Literal["kill", "pause", "cut", "reset"]
 DEEDS: tuple[Deed, ...] = ("kill", "pause", "pause", "cut", "reset")
 REPLICAS = ("network", "network 2")
 """One of them is always left in peace: the promise of 8 s holds while one runs."""
-TARGETS = (*REPLICAS, "goals", "notifications", "audit")
+TARGETS = (*REPLICAS, "goals", "notifications", "gate", "audit")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is written down: everything that a check needs from the four databases, read past the walls."""
+"""What is written down: everything that a check needs from the databases, read past the walls."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Books:
 
 
 async def read_books(stage: Stage) -> Books:
-    """Reads all four databases."""
+    """Reads all databases."""
     books = Books()
     for service in SERVICES:
         async with stage.admin(service) as conn:

@@ -1,4 +1,4 @@
-"""What a hammered platform has written down, read from its four databases past the walls."""
+"""What a hammered platform has written down, read from its databases past the walls."""
 
 from __future__ import annotations
 

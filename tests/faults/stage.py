@@ -22,7 +22,7 @@ from tests.support.processes import ServiceProcess
 from tests.support.scratch import scratch
 from tests.support.servers import EmbeddedServers, Servers
 
-SERVICES = ("audit", "network", "goals", "notifications")
+SERVICES = ("audit", "network", "goals", "notifications", "gate")
 """Audit first: the others wait for it as their witness."""
 
 Record = asyncpg.Record
@@ -43,7 +43,7 @@ class Mailbox:
 
 @dataclass
 class Stage:
-    """The servers, the four databases and the four processes of one platform."""
+    """The servers, the databases and the processes of one platform."""
 
     servers: Servers
     folder: Path

@@ -128,6 +128,7 @@ OWNERS = {
     "network": {"person", "organisation"},
     "goals": {"goal", "goal_step", "score"},
     "notifications": set[str](),
+    "gate": set[str](),
     "audit": set[str](),
 }
 """The tables that people's words may be in: nowhere else."""

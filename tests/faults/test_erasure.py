@@ -23,6 +23,7 @@ LEFT = {
     "network": {"access", "erased", "erasure", "journal", "withdrawal"},
     "goals": {"access", "erased", "journal"},
     "notifications": {"access", "erased", "journal"},
+    "gate": {"access", "erased", "journal"},
     "audit": {"access", "erased", "line", "journal"},
 }
 """Where the pseudonym stays."""
@@ -122,7 +123,7 @@ async def test_an_erased_child_is_found_nowhere_and_a_replay_brings_nothing_back
     await at_rest(stage)
     await gone(stage, door, school)
     await proves(stage)
-    for service in ("goals", "notifications", "audit"):
+    for service in ("goals", "notifications", "gate", "audit"):
         assert (await door.operate(service, "replay")).done
     await gone(stage, door, school)
     told = [
@@ -131,7 +132,7 @@ async def test_an_erased_child_is_found_nowhere_and_a_replay_brings_nothing_back
         for entry in lane
         if entry.name == "child.erased"
     ]
-    assert sorted(told) == ["goals", "network", "notifications"]
+    assert sorted(told) == ["gate", "goals", "network", "notifications"]
 
 
 async def test_a_service_that_is_down_is_waited_for(stage: Stage, door: Door) -> None:

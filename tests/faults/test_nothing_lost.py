@@ -52,6 +52,7 @@ def test_a_plan_is_a_function_of_its_seed() -> None:
         "network",
         "goals",
         "notifications",
+        "gate",
         "audit",
     }
 

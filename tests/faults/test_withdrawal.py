@@ -88,11 +88,11 @@ async def test_a_withdrawal_is_pending_first_and_effective_when_every_service_ha
     (fact,) = await told(stage)
     assert (fact["withdrawal"], fact["how"], fact["at"]) == (reply["withdrawal"], "confirmed", found["at"])
     books = await read_books(stage)
-    applied = {name: books.cursors[SLUG, "network", name][1] for name in ("goals", "notifications", "audit")}
+    applied = {name: books.cursors[SLUG, "network", name][1] for name in ("goals", "notifications", "gate", "audit")}
     assert min(applied.values()) >= fact["applied"] > 0
 
 
-@pytest.mark.parametrize("silent", ["goals", "notifications", "audit"])
+@pytest.mark.parametrize("silent", ["goals", "notifications", "gate", "audit"])
 async def test_where_a_service_does_not_confirm_the_clock_decides(stage: Stage, door: Door, silent: str) -> None:
     """Paused, nobody knows what it still permits: only the end of every lease and transaction makes it sure."""
     _, kid = await prepared(door)

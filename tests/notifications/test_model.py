@@ -179,7 +179,7 @@ def test_looks_denials_and_scores_tell_nobody() -> None:
 
 
 def test_every_rule_has_words_in_both_languages_and_a_kind_of_its_own() -> None:
-    tables = (rules.GOALS, rules.PLANS, rules.NETWORK, rules.FILES, rules.DIALOGUES, rules.CONVERSATIONS)
+    tables = (rules.GOALS, rules.PLANS, rules.NETWORK, rules.FILES, rules.TOOLS, rules.DIALOGUES, rules.CONVERSATIONS)
     every = [rule for table in tables for rule in table.values()]
     assert all(rule.dutch.endswith(".") and rule.english.endswith(".") for rule in every)
     assert len(rules.BY_KIND) == len(every)

@@ -19,6 +19,7 @@ from shared.events.words import ActorKind
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 DOOR = SigningKey("samen", Ed25519PrivateKey.generate())
 GOALS = SigningKey("goals", Ed25519PrivateKey.generate())
+GATE = SigningKey("gate", Ed25519PrivateKey.generate())
 SOMEONE = Actor(uuid4(), ActorKind.PERSON, "olm", "samen", operator="op-1", on_behalf_of=uuid4())
 
 
@@ -29,7 +30,7 @@ def verifier(tmp_path: Path) -> Verifier:
     return Verifier(load_trusted(path))
 
 
-KINDS = ((DOOR, "door"), (GOALS, "service"))
+KINDS = ((DOOR, "door"), (GATE, "gate"), (GOALS, "service"))
 
 
 def pem(key: SigningKey) -> str:
@@ -89,3 +90,18 @@ def test_a_service_may_speak_for_itself_only(verifier: Verifier) -> None:
     for other in (replace(itself, id=service_id("network")), replace(itself, kind=ActorKind.PERSON)):
         with pytest.raises(BadToken, match="service_minted_another"):
             verifier.verify(mint(GOALS, other, NOW), "olm", NOW)
+
+
+def test_the_gate_speaks_for_itself_and_for_tools_never_as_a_person(verifier: Verifier) -> None:
+    itself = Actor(service_id("gate"), ActorKind.SERVICE, "olm", "gate")
+    tool = Actor(uuid4(), ActorKind.TOOL, "olm", "gate")
+    for allowed in (itself, tool, replace(tool, on_behalf_of=uuid4())):
+        assert verifier.verify(mint(GATE, allowed, NOW), "olm", NOW) == allowed
+    for other in (
+        replace(tool, kind=ActorKind.PERSON),
+        replace(tool, kind=ActorKind.OPERATOR),
+        replace(itself, id=service_id("network")),
+        replace(tool, operator="cli"),
+    ):
+        with pytest.raises(BadToken, match="gate_minted_another"):
+            verifier.verify(mint(GATE, other, NOW), "olm", NOW)

@@ -47,6 +47,10 @@ KEPT = {
         "witnessed": "sizes and hashes of the log",
         "outlet": "of the school: channels that it set up itself",
     },
+    "gate": {
+        "tool": "of the school: its tools",
+        "outlet": "numbers a tool",
+    },
     "audit": {
         "log_head": "the log stays: about a pseudonym that nobody can resolve",
         "line": "the log stays: about a pseudonym that nobody can resolve",

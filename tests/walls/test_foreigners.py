@@ -212,6 +212,7 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "qry network.erasure-preview": lambda child: {"child": child, "purpose": "administration"},
     "qry goals.erasure-preview": lambda child: {"child": child, "purpose": "administration"},
     "qry notifications.erasure-preview": lambda child: {"child": child, "purpose": "administration"},
+    "qry gate.erasure-preview": lambda child: {"child": child, "purpose": "administration"},
     "qry audit.erasure-preview": lambda child: {"child": child, "purpose": "administration"},
     "qry network.emergencies": lambda child: {"child": child, "purpose": "oversight"},
     "qry network.emergency-contacts": lambda child: {"child": child, "purpose": "guidance"},
