@@ -118,7 +118,7 @@ class TrustedKey:
 
 
 def load_trusted(path: Path) -> dict[str, TrustedKey]:
-    """Reads `trusted.json`: key id to kind (`door`, `gate`, `service`), public PEM, and those before it with their end."""
+    """Reads `trusted.json`: key id to kind (`door`, `gate`, `service`), public PEM, and those before with their end."""
     trusted = {}
     for kid, entry in json.loads(path.read_text()).items():
         older = tuple((_public(one["public_pem"], kid, path), int(one["until"])) for one in entry.get("older", ()))
