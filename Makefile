@@ -10,7 +10,7 @@ STAMP := .venv/.complete
 help:
 	@echo "make demo      the whole platform and a half-year of partnership on this machine"
 	@echo "make test      the whole suite, on real servers"
-	@echo "make check     format, lint, types, import contracts, migrations"
+	@echo "make check     format, lint, types, import contracts, migrations, the contract with other programs"
 	@echo "make bench     figures, as ratios within one run"
 	@echo "make faults    kill -9 at random moments, fifty times; SEED=n replays a run"
 	@echo "make hammer    100,000 attempts at what is withdrawn, through kills, pauses and cuts; SEED=n replays a run"
@@ -38,6 +38,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m deploy.lint_migrations
+	$(BIN)/python -m deploy.contract check
 
 bench: setup
 	$(BIN)/python -m tests.bench

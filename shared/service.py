@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -25,7 +26,6 @@ from shared.actor import SigningKey, Verifier
 from shared.bus import Bus
 from shared.clock import Clock, Ids
 from shared.consumer import Consumer
-from shared.contract import asyncapi
 from shared.db import Connection, Database
 from shared.events.base import Event
 from shared.forks import ForkGuard
@@ -128,10 +128,12 @@ class Site:
 def run(service: Service) -> None:
     """Runs a service process until SIGTERM or SIGINT, with the environment's settings.
 
-    `python -m services.<name> asyncapi` prints the AsyncAPI document of its requests instead.
+    `python -m services.<name> asyncapi` prints the AsyncAPI document of its events and requests instead.
     """
     if sys.argv[1:] == ["asyncapi"]:
-        sys.stdout.write(asyncapi(service.name, service.endpoints) + "\n")
+        from shared.contract import document
+
+        sys.stdout.write(json.dumps(document(service.name, service.endpoints), ensure_ascii=False) + "\n")
         return
     settings = Settings()
     log_to_stderr(service.name, settings.log_level)

@@ -87,6 +87,7 @@ ENTRIES = {
     "talk": Entry(
         "Conversations: plan, answer, agenda, hold, outcomes, were you heard?", "talks", adds=("guidance:add_to",)
     ),
+    "contract": Entry("What other programs may build on: every event, command and query.", "contract"),
     "audit": Entry(
         "The audit log: who looked, by whom, refusals, proof.",
         "audit",

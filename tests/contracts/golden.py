@@ -13,17 +13,11 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from shared.events import audit, base, gate, goals, network, notifications
+from shared.contract import EVERYWHERE, LANGUAGE
 from shared.events.base import Act, Fact, NewEvent
-from shared.events.erasure import ChildErased
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
-from shared.operations import Operated
-from shared.recovery import JournalRecovered, ReviewDone
 
 FOLDER = Path(__file__).parent / "events"
-SHARED: tuple[type[Fact], ...] = (base.Viewed, base.Denied, JournalRecovered, ReviewDone, Operated, ChildErased)
-"""Facts that every service produces; the samples name goals as producer."""
-
 PLAIN: dict[type, Any] = {
     int: 3,
     str: "code",
@@ -36,9 +30,9 @@ PLAIN: dict[type, Any] = {
 
 
 def catalogue() -> dict[str, type[Fact]]:
-    """Returns every fact by CloudEvents type."""
-    facts = {fact.type("goals"): fact for fact in SHARED}
-    for module in (network, goals, notifications, gate, audit):
+    """Returns every fact by CloudEvents type; the samples of those that every service tells name goals as producer."""
+    facts = {fact.type("goals"): fact for fact in EVERYWHERE}
+    for module in LANGUAGE.values():
         facts |= module.FACTS
     return facts
 

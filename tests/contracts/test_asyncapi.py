@@ -1,33 +1,101 @@
-"""The document that tells others how to ask says what is really served."""
+"""The documents that tell others what happens and how to ask: whole, valid, and what is really served."""
 
 from __future__ import annotations
 
+import importlib
 import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
 
-from services.audit.commands import ENDPOINTS as AUDIT
-from services.gate.commands import ENDPOINTS as GATE
-from services.goals.commands import ENDPOINTS as GOALS
-from services.network.commands import ENDPOINTS as NETWORK
-from services.notifications.commands import ENDPOINTS as NOTIFICATIONS
-from shared.contract import asyncapi
+from deploy.contract.__main__ import check, complete
+from deploy.contract.kept import CURRENT, DIALECT, PUBLISHED, alone, entries, read
+from deploy.samen.__main__ import app
+from deploy.topology import NAMES
+from shared.contract import document
 from shared.unit import Endpoint
 
-SERVED = {"network": NETWORK, "goals": GOALS, "notifications": NOTIFICATIONS, "gate": GATE, "audit": AUDIT}
+SERVED: Mapping[str, tuple[Endpoint[Any], ...]] = {
+    service: importlib.import_module(f"services.{service}.commands").ENDPOINTS for service in NAMES
+}
+DOCUMENTS = read()
+ENTRIES = list(entries(DOCUMENTS))
+SCHEMA = json.loads((Path(__file__).parent / "asyncapi-3.schema.json").read_text())
+
+
+def test_what_is_kept_is_what_the_code_says_and_only_grew_since_it_was_published() -> None:
+    published = read(PUBLISHED)
+    said = complete({service: document(service, SERVED[service]) for service in NAMES}, published)
+    assert check(said, published, CURRENT) == []
 
 
 @pytest.mark.parametrize("service", SERVED)
-def test_every_request_is_in_the_document_with_its_body(service: str) -> None:
-    document = json.loads(asyncapi(service, SERVED[service]))
-    assert document["asyncapi"].startswith("3.")
-    told = {channel["address"]: name for name, channel in document["channels"].items()}
-    assert told == {_subject(service, one): one.name for one in SERVED[service]}
-    for one in SERVED[service]:
-        payload = document["components"]["messages"][f"{one.name}:SubscribeMessage"]["payload"]
-        assert payload["$ref"].rpartition("/")[2] == one.body.__name__
+def test_every_request_that_is_served_is_told_with_its_kind(service: str) -> None:
+    told = {one.address for one in ENTRIES if one.service == service and one.kind != "event"}
+    assert told == {f"{'qry' if one.is_query else 'cmd'}.{{school}}.{service}.{one.name}" for one in SERVED[service]}
 
 
-def _subject(service: str, endpoint: Endpoint[Any]) -> str:
-    return f"{'qry' if endpoint.is_query else 'cmd'}.*.{service}.{endpoint.name}"
+@pytest.mark.parametrize("service", DOCUMENTS)
+def test_a_document_is_asyncapi_3_and_points_to_nothing_that_is_not_there(service: str) -> None:
+    Draft202012Validator(SCHEMA).validate(DOCUMENTS[service])
+    for ref in references(DOCUMENTS[service]):
+        found: Any = DOCUMENTS[service]
+        for step in ref.removeprefix("#/").split("/"):
+            found = found[step]
+
+
+def references(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"]
+        for one in value.values():
+            yield from references(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from references(one)
+
+
+@pytest.mark.parametrize("service", DOCUMENTS)
+def test_a_payload_is_a_schema_of_its_own_and_its_examples_fit_it(service: str) -> None:
+    for one in (one for one in ENTRIES if one.service == service):
+        schema = alone(DOCUMENTS[service], one)
+        assert schema["$schema"] == DIALECT
+        assert {ref.removeprefix("#/$defs/") for ref in references(schema)} == schema.get("$defs", {}).keys()
+        examples = one.message.get("examples", ())
+        assert len(examples) == (1 if one.kind == "event" else 0), one.name
+        checked = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+        for example in examples:
+            checked.validate(example["payload"])
+
+
+@pytest.mark.parametrize("service", DOCUMENTS)
+def test_every_schema_is_one_of_2020_12(service: str) -> None:
+    for schema in DOCUMENTS[service]["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_fields_are_told_in_the_words_below_them() -> None:
+    schemas = DOCUMENTS["goals"]["components"]["schemas"]
+    told = schemas["GoalProposed"]["properties"]["template_number"]["description"]
+    assert told == "The version of a template that it started from."
+    assert schemas["GoalProposed"]["description"].startswith("Someone proposed a goal")
+
+
+def test_samen_contract_lists_shows_and_writes_everything(tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    listed = json.loads(run(app, ["contract", "list", "--json"]).output)
+    assert {(one["service"], one["name"]) for one in listed} == {(one.service, one.name) for one in ENTRIES}
+    assert "cmd.{school}.goals.propose-goal" in run(app, ["contract", "list", "--service", "goals"]).output
+    shown = json.loads(run(app, ["contract", "show", "goal.proposed", "--json"]).output)
+    assert shown["examples"][0]["type"] == shown["name"] == "nl.samenkracht.goals.goal.proposed.v1"
+    assert run(app, ["contract", "show", "no-such-thing"]).exit_code == 2
+    assert run(app, ["contract", "show", "access.viewed"]).exit_code == 2
+    assert "looked" in run(app, ["contract", "show", "access.viewed", "--service", "goals"]).output
+    assert run(app, ["contract", "write", str(tmp_path / "new")]).exit_code == 0
+    files = {path.relative_to(tmp_path / "new") for path in (tmp_path / "new").rglob("*.json")}
+    assert len(files) == len(DOCUMENTS) + len(ENTRIES)
+    assert Path("schemas/goals/command/propose-goal.json") in files

@@ -1,0 +1,126 @@
+"""Keeps the contract: `check` (in `make check`), `write` what the code says, `publish` what others may build on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deploy.contract.kept import CURRENT, PUBLISHED, read
+from deploy.contract.layout import pretty
+from deploy.contract.shape import differences, shape
+from deploy.topology import NAMES
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "tests" / "contracts" / "events"
+FIRST = "1.0.0"
+USAGE = "python -m deploy.contract check|write|publish"
+
+
+def said() -> dict[str, dict[str, Any]]:
+    """Return the document of each service, as the service itself prints it: nothing is imported across the wall."""
+    running = {
+        name: subprocess.Popen([sys.executable, "-m", f"services.{name}", "asyncapi"], stdout=subprocess.PIPE, cwd=ROOT)
+        for name in NAMES
+    }
+    told = {name: process.communicate()[0] for name, process in running.items()}
+    if failed := [name for name, process in running.items() if process.returncode]:
+        sys.exit(f"no contract came from {', '.join(failed)}: see above")
+    return {name: json.loads(text) for name, text in told.items()}
+
+
+def complete(documents: Mapping[str, dict[str, Any]], published: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the documents with their version, and the golden samples of events as examples."""
+    for service, document in documents.items():
+        document["info"]["version"] = version(document, published.get(service))
+        for message in document["components"]["messages"].values():
+            if (example := sample(service, message["name"])) is not None:
+                message["examples"] = [{"name": "sample", "payload": example}]
+    return dict(documents)
+
+
+def sample(service: str, name: str) -> dict[str, Any] | None:
+    """Return the golden sample of an event; what every service tells is kept once, as `goals` tells it."""
+    kept = SAMPLES / f"{name}.json"
+    if kept.exists():
+        return dict(json.loads(kept.read_text()))
+    common = SAMPLES / f"{name.replace(f'.{service}.', '.goals.', 1)}.json"
+    if not common.exists():
+        return None
+    return dict(json.loads(common.read_text())) | {"type": name, "producer": service, "source": f"/olm/{service}"}
+
+
+def version(document: Mapping[str, Any], published: Mapping[str, Any] | None) -> str:
+    """Return a service's version: the published one while nothing was added, else the next, not yet promised."""
+    if published is None:
+        return f"{FIRST}-unpublished"
+    if shape(document) == {"operations": published["operations"], "schemas": published["schemas"]}:
+        return str(published["version"])
+    major, minor, _ = published["version"].split(".")
+    return f"{major}.{int(minor) + 1}.0-unpublished"
+
+
+def text(value: object) -> str:
+    """Return a kept file's text."""
+    return pretty(value) + "\n"
+
+
+def check(documents: Mapping[str, Any], published: Mapping[str, Any], kept: Path) -> list[str]:
+    """Return what is wrong, a line each: what broke since the last published version, and what is not kept yet."""
+    wrong = [f"{service}: the whole service is gone" for service in published if service not in documents]
+    for service, document in documents.items():
+        path = kept / f"{service}.json"
+        if service in published:
+            wrong += [f"{service}: {line}" for line in differences(published[service], shape(document))]
+        if not path.exists() or path.read_text() != text(document):
+            wrong.append(f"{service}: {path.name} is not what the code says: python -m deploy.contract write")
+    return wrong
+
+
+def write(documents: Mapping[str, Any], folder: Path) -> None:
+    """Keep what the code says."""
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob("*.json"):
+        path.unlink()
+    for service, document in documents.items():
+        (folder / f"{service}.json").write_text(text(document))
+
+
+def publish(documents: Mapping[str, Any], folder: Path) -> None:
+    """Make what the code says the version that others build on: from now on it may only grow."""
+    for service, document in documents.items():
+        number = document["info"]["version"].removesuffix("-unpublished")
+        (folder / f"{service}.json").write_text(text({"version": number, **shape(document)}))
+        _say(f"{service} {number}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def main(asked: str) -> int:
+    """Return the exit code."""
+    published = read(PUBLISHED)
+    documents = complete(said(), published)
+    if asked == "write":
+        write(documents, CURRENT)
+        return 0
+    if asked == "check":
+        wrong = check(documents, published, CURRENT)
+        _say("\n".join(wrong) if wrong else f"the contract of {len(documents)} services only grew, and is kept")
+        return 1 if wrong else 0
+    if wrong := check(documents, published, CURRENT):
+        _say("\n".join(["not published:", *wrong]))
+        return 1
+    publish(documents, PUBLISHED)
+    write(complete(documents, read(PUBLISHED)), CURRENT)
+    return 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in (["check"], ["write"], ["publish"]):
+        sys.exit(USAGE)
+    sys.exit(main(sys.argv[1]))

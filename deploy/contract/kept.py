@@ -1,0 +1,85 @@
+"""The kept contract: documents of every service, what is in them by name, and each payload as a schema of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CURRENT = Path(__file__).parent / "current"
+PUBLISHED = Path(__file__).parent / "published"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REF = "#/components/schemas/"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event, a command or a query of the contract."""
+
+    service: str
+    kind: str
+    """`event`, `command` or `query`."""
+    name: str
+    """Of an event the CloudEvents type, of a request the last token of its subject."""
+    address: str
+    message: Mapping[str, Any]
+
+    @property
+    def summary(self) -> str:
+        return str(self.message.get("summary", ""))
+
+
+def read(folder: Path = CURRENT) -> dict[str, dict[str, Any]]:
+    """Return the kept JSON of each service."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def entries(documents: Mapping[str, Any]) -> Iterator[Entry]:
+    """Tell everything that the documents hold, service by service in their order."""
+    for service, document in documents.items():
+        for name in document["operations"]:
+            address = document["channels"][name]["address"]
+            kind = {"evt": "event", "qry": "query"}.get(address.partition(".")[0], "command")
+            message = document["components"]["messages"][name]
+            yield Entry(service, kind, message["name"], address, message)
+
+
+def alone(document: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
+    """Return an entry's payload as one JSON Schema 2020-12 that needs nothing beside it."""
+    every = document["components"]["schemas"]
+    needed: dict[str, Any] = {}
+    waiting = [entry.message["payload"]]
+    while waiting:
+        for name in _names(waiting.pop()):
+            if name not in needed:
+                needed[name] = every[name]
+                waiting.append(every[name])
+    told = {"$schema": DIALECT, "$id": f"urn:samenkracht:{entry.service}:{entry.kind}:{entry.name}"}
+    made: dict[str, Any] = told | _moved(entry.message["payload"])
+    if needed:
+        made["$defs"] = {name: _moved(needed[name]) for name in sorted(needed)}
+    return made
+
+
+def _names(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if str(schema.get("$ref", "")).startswith(REF):
+            yield schema["$ref"].removeprefix(REF)
+        for one in schema.values():
+            yield from _names(one)
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from _names(one)
+
+
+def _moved(schema: Any) -> Any:  # noqa: ANN401  JSON
+    if isinstance(schema, list):
+        return [_moved(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    moved = {key: _moved(one) for key, one in schema.items()}
+    if isinstance(moved.get("$ref"), str):
+        moved["$ref"] = moved["$ref"].replace(REF, "#/$defs/")
+    return moved
