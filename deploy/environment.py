@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from deploy.databases import ServiceDatabase
+from deploy.gate_account import DOOR as GATE_DOOR
 from deploy.keys import LOG_KEY, WITNESS_KEY, Keys
-from deploy.topology import WITNESS
+from deploy.topology import GATE, WITNESS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,4 +59,6 @@ def service_environment(
         env |= {"SAMEN_LOG_PUBLIC_KEY": str(keys.log_public)}
     if service == WITNESS:
         env |= {"SAMEN_WITNESS_KEY": str(keys.token_key(WITNESS_KEY))}
+    if service == GATE:
+        env |= {"SAMEN_GATE_CREDS": str(keys.creds(GATE_DOOR)), "SAMEN_SLOTS": str(keys.slots.signing)}
     return env

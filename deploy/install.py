@@ -12,14 +12,15 @@ import os
 import sys
 from pathlib import Path
 
-from deploy import databases
+from deploy import databases, gate_account
 from deploy.environment import service_environment
 from deploy.files import write_private
 from deploy.keys import LOG_KEY, WITNESS_KEY, Keys
 from deploy.samen.keys import rotate
-from deploy.topology import DOOR, NAMES, WITNESS
+from deploy.topology import DOOR, GATE, NAMES, WITNESS
 
 KEYS = Path("/srv/samen/keys")
+PROVISIONERS = ("provisioner-sys", "provisioner-bus", gate_account.PROVISIONER)
 BUNDLES = Path("/srv/bundles")
 NATS_CONFIG = Path("/srv/nats-config")
 LOG_DIR = Path("/srv/samen/log")
@@ -64,13 +65,16 @@ def install_bundles(
             files += [keys.token_key(LOG_KEY), keys.old(LOG_KEY), keys.log_public, keys.witness_policy]
         if name == WITNESS:
             files += [keys.token_key(WITNESS_KEY), keys.old(WITNESS_KEY), keys.log_public]
+        if name == GATE:
+            files += [keys.creds(gate_account.DOOR), *sorted(keys.slots.signing.glob("*.nk"))]
         _copy(keys, bundles / name, files)
         port_file = Path("/tmp/port")  # noqa: S108 (its own container)
         env = service_environment(database, nats_url, inside, port_file, LOG_DIR, http_port=8080, smtp=smtp)
         own = {key: value for key, value in env.items() if key.startswith("SAMEN_")} | {"SAMEN_HTTP_HOST": "0.0.0.0"}  # noqa: S104 (its own container)
         write_private(bundles / name / "environment", "".join(f"{k}={v}\n" for k, v in sorted(own.items())))
     accounts = sorted((keys.root / "accounts").glob("*.jwt"))
-    _copy(keys, bundles / "provisioner", [*accounts, keys.creds("provisioner-sys"), keys.creds("provisioner-bus")])
+    logins = [keys.creds(login) for login in PROVISIONERS]
+    _copy(keys, bundles / "provisioner", [*accounts, *logins, *keys.slots.files()])
     public = [keys.trusted, keys.log_public, keys.witness_policy]
     _copy(keys, bundles / DOOR, [keys.creds(DOOR), keys.token_key(DOOR), *public])
 

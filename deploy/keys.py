@@ -2,8 +2,10 @@
 
 Secrets are made once and read from then on; the JWTs are signed again when the topology they tell of has changed.
 Layout below `keys/`:
-`operator/` (the NATS operator's seed; needed only to make or change accounts), `accounts/` (signed account JWTs, which
-the provisioner pushes again after a wipe without the operator's seed), `creds/` (a NATS login a file), `tokens/`
+`operator/` (the NATS operator's seed and those of the accounts; needed only to make or change accounts and slots, and
+elsewhere in between), `accounts/` (signed account JWTs, which
+the provisioner pushes again after a wipe without the operator's seed), `slots/` and `slot-keys/` (accounts of tools,
+prepared ahead: deploy/slots.py), `creds/` (a NATS login a file), `tokens/`
 (a private PEM a signer; `.old.pem` is one that is taken over from), `trusted.json` (the public halves),
 `audit-log.pub.pem` (what verifies the audit log and signs nothing: the key that signs now, and those before it),
 `witnesses.policy` (whose cosignatures it needs), `passwords.json`,
@@ -22,15 +24,20 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from deploy import topology
+from deploy import gate_account, topology
 from deploy.files import write_private
+from deploy.slots import Slots
 from shared import nats_jwt
 from shared.tlog.cosignature import witness_key, witness_name
 from shared.tlog.trust import LogKeys, Retired, log_keys_text, pem_of, read_log_keys
 
-ACCOUNTS = ("SYS", "BUS", "PLATFORM")
+ACCOUNTS = ("SYS", "BUS", "GATE", "PLATFORM")
 LOG_KEY = "audit-log"
 WITNESS_KEY = "witness"
+
+
+class Offline(RuntimeError):
+    """The operator's seed is needed and is not here; the message says for what."""
 
 
 class Keys:
@@ -39,6 +46,7 @@ class Keys:
     def __init__(self, root: Path) -> None:
         """Take `root` as the folder of the keys."""
         self.root = root.absolute()
+        self.slots = Slots(self.root)
 
     @property
     def operator_conf(self) -> Path:
@@ -67,6 +75,10 @@ class Keys:
     def account_jwt(self, account: str) -> str:
         """Return the signed JWT of an account."""
         return (self.root / "accounts" / f"{account}.jwt").read_text()
+
+    def account_key(self, account: str) -> str:
+        """Return the public key that names an account."""
+        return str(nats_jwt.claims_of(self.account_jwt(account))["sub"])
 
     def token_key(self, kid: str) -> Path:
         """Return the private key file of the signer `kid`."""
@@ -118,6 +130,19 @@ class Keys:
         self._ensure_nats(now_s)
         self._ensure_tokens(now_s)
 
+    def prepare_slots(self, count: int, issued_at: int | None = None) -> list[str]:
+        """Prepare the accounts of so many more tools; raises Offline where the operator's seed is not."""
+        now_s = int(time.time()) if issued_at is None else issued_at
+        return self.slots.prepare(count, self._operator("to prepare slots"), self.account_key("GATE"), now_s)
+
+    def _operator(self, why: str) -> bytes:
+        try:
+            return (self.root / "operator" / "operator.nk").read_bytes()
+        except FileNotFoundError:
+            raise Offline(
+                f"the operator's seed is not in {self.root / 'operator'}, and it is needed {why}: bring it back"
+            ) from None
+
     def _seed(self, path: Path, prefix: int) -> bytes:
         if not path.exists():
             write_private(path, nats_jwt.new_seed(prefix, secrets.token_bytes(32)))
@@ -129,17 +154,21 @@ class Keys:
         if done.exists() and done.read_text() == wanted:
             return
         folder = self.root / "operator"
+        if self.operator_conf.exists():  # another operator would lock everything out
+            self._operator("for what this version changes in the accounts")
         operator = self._seed(folder / "operator.nk", nats_jwt.OPERATOR)
         seeds = {a: self._seed(folder / f"{a}.nk", nats_jwt.ACCOUNT) for a in ACCOUNTS}
         public = {a: nats_jwt.public_key(seed) for a, seed in seeds.items()}
         claims = {
             "SYS": topology.system_claims(),
             "BUS": topology.bus_claims(),
+            "GATE": gate_account.gate_claims(),
             "PLATFORM": topology.platform_claims(public["BUS"]),
         }
         for account in ACCOUNTS:
             jwt = nats_jwt.sign(operator, public[account], account, claims[account], now)
             write_private(self.root / "accounts" / f"{account}.jwt", jwt)
+        self.slots.sign_again(operator, public["GATE"], now)
         self._ensure_logins(seeds, now)
         operator_jwt = nats_jwt.sign(
             operator, nats_jwt.public_key(operator), "samenkracht",
@@ -209,12 +238,15 @@ def _logins() -> dict[tuple[str, str], topology.Permissions]:
     return platform | {
         ("SYS", "provisioner-sys"): topology.PROVISIONER_SYS,
         ("BUS", "provisioner-bus"): topology.PROVISIONER_BUS,
+        ("GATE", gate_account.PROVISIONER): gate_account.PROVISIONER_MAY,
+        ("GATE", gate_account.DOOR): gate_account.DOOR_MAY,
     }
 
 
 def _topology_hash() -> str:
     claims = [
         topology.system_claims(), topology.bus_claims(), topology.platform_claims("BUS"),
+        gate_account.gate_claims(), *(gate_account.tool_claims("A", "K", "GATE", s) for s in gate_account.STATES),
         *(nats_jwt.user_claims(p.publish, p.subscribe) for _, p in sorted(_logins().items())),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(claims, sort_keys=True).encode()).hexdigest()

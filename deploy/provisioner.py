@@ -2,7 +2,7 @@
 
 After a wipe of the broker's whole store it rebuilds account claims, stream and consumers from signed JWTs kept apart
 (`keys/accounts`), without the operator's seed. Services declare nothing. It also reads the stream for services that
-were put back (deploy/stream_reader.py).
+were put back (deploy/stream_reader.py), and makes of the tools' slots what the gate says (deploy/slot_keeper.py).
 """
 
 from __future__ import annotations
@@ -13,32 +13,30 @@ import json
 import logging
 import os
 import signal
+from collections import defaultdict
 from pathlib import Path
 
 import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from deploy import topology
+from deploy import gate_account, topology
+from deploy.jetstream import Refused, ensure_consumer, ensure_stream
 from deploy.keys import Keys
+from deploy.slot_keeper import SlotKeeper
 from deploy.stream_reader import StreamReader
 from shared import nats_jwt
 from shared.nats_jwt import Json
 from shared.telemetry import log_to_stderr
 
 LOG = logging.getLogger(__name__)
+SYSTEM = "provisioner-sys"
 EVERY_S = 1.0
 REQUEST_S = 2.0
-STREAM_NOT_FOUND = 10059
-CONSUMER_NOT_FOUND = 10014
-
-
-class Refused(RuntimeError):
-    """JetStream or the account resolver refused a request; the message is its own."""
 
 
 class Provisioner:
-    """Reconciles one NATS deployment with the topology over a login in SYS and one in BUS."""
+    """Reconciles one NATS deployment with the topology over a login in SYS, in BUS and in GATE."""
 
     def __init__(self, url: str, keys: Keys, replicas: int = 1) -> None:
         """Take the server's address, the keys, and how many copies a stream has in a cluster."""
@@ -46,34 +44,55 @@ class Provisioner:
         self._keys = keys
         self._replicas = replicas
         self._clients: dict[str, Client] = {}
+        self._connecting: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._slots = SlotKeeper(keys.slots, self._operator, self._system, replicas)
 
     async def reconcile(self) -> list[str]:
-        """Make claims, stream and consumers what they should be; return what had to be changed."""
+        """Make claims, streams and consumers what they should be; return what had to be changed."""
         changes = await self._reconcile_claims()
-        changes += await self._reconcile_stream()
+        bus = await self._client("provisioner-bus")
+        changes += await ensure_stream(bus, topology.stream_config(self._replicas))
         for service in topology.CONSUMERS:
-            changes += await self._reconcile_consumer(service)
-        return changes
+            changes += await ensure_consumer(bus, topology.STREAM, topology.consumer_config(service))
+        await self._client(gate_account.PROVISIONER)
+        return changes + await self._slots.reconcile()
 
     async def close(self) -> None:
-        """Close both connections."""
+        """Close the connections."""
         for client in self._clients.values():
             await client.close()
         self._clients.clear()
 
+    def _operator(self) -> str:
+        return str(nats_jwt.claims_of(self._keys.account_jwt("GATE"))["iss"])
+
+    async def _system(self) -> Client:
+        return await self._client(SYSTEM)
+
     async def _client(self, login: str) -> Client:
-        known = self._clients.get(login)
-        if known is not None and known.is_connected:
-            return known
-        if known is not None:
-            await known.close()
+        async with self._connecting[login]:
+            known = self._clients.get(login)
+            if known is not None and known.is_connected:
+                return known
+            if known is not None:
+                await known.close()
+            client = self._clients[login] = await self._connect(login)
+        if login == "provisioner-bus":
+            await StreamReader(client).serve()
+        elif login == gate_account.PROVISIONER:
+            await self._slots.serve(client)
+        elif login == SYSTEM:
+            self._slots.forget()
+        return client
+
+    async def _connect(self, login: str) -> Client:
 
         async def heard(error: Exception) -> None:
             LOG.debug("nats", extra={"code": "nats_error", "kind": type(error).__name__})
 
         # No reconnecting underneath: the next round connects anew, also with an account that was unknown before.
         # A server that is away fails the round at once; the library's own patience would be two silent minutes.
-        self._clients[login] = await nats.connect(
+        return await nats.connect(
             self._url,
             user_credentials=str(self._keys.creds(login)),
             inbox_prefix=b"_INBOX.provisioner",
@@ -84,14 +103,11 @@ class Provisioner:
             error_cb=heard,
             name=login,
         )
-        if login == "provisioner-bus":
-            await StreamReader(self._clients[login]).serve()
-        return self._clients[login]
 
     async def _reconcile_claims(self) -> list[str]:
-        client = await self._client("provisioner-sys")
+        client = await self._client(SYSTEM)
         changes = []
-        for account in ("BUS", "PLATFORM"):  # the exporting account first
+        for account in ("BUS", "GATE", "PLATFORM"):  # the exporting accounts first
             wanted = self._keys.account_jwt(account)
             subject = str(nats_jwt.claims_of(wanted)["sub"])
             found = await client.request(f"$SYS.REQ.ACCOUNT.{subject}.CLAIMS.LOOKUP", b"", timeout=REQUEST_S)
@@ -103,55 +119,6 @@ class Provisioner:
                 raise Refused(f"claims of {account}: {body.get('error', body)}")
             changes.append(f"claims:{account}")
         return changes
-
-    async def _ask(self, subject: str, body: Json | None = None) -> Json:
-        client = await self._client("provisioner-bus")
-        data = b"" if body is None else json.dumps(body).encode()
-        answer: Json = json.loads((await client.request(f"$JS.API.{subject}", data, timeout=REQUEST_S)).data)
-        return answer
-
-    async def _change(self, subject: str, body: Json) -> None:
-        answer = await self._ask(subject, body)
-        if "error" in answer:
-            raise Refused(f"{subject}: {answer['error'].get('description')}")
-
-    async def _reconcile_stream(self) -> list[str]:
-        name, wanted = topology.STREAM, topology.stream_config(self._replicas)
-        found = await self._ask(f"STREAM.INFO.{name}")
-        if _is_missing(found, STREAM_NOT_FOUND):
-            await self._change(f"STREAM.CREATE.{name}", wanted)
-            return [f"stream:{name}:created"]
-        if _differs(wanted, found["config"]):
-            await self._change(f"STREAM.UPDATE.{name}", found["config"] | wanted)
-            return [f"stream:{name}:updated"]
-        return []
-
-    async def _reconcile_consumer(self, service: topology.Service) -> list[str]:
-        name, wanted = topology.durable(service.name), topology.consumer_config(service)
-        place = f"{topology.STREAM}.{name}"
-        found = await self._ask(f"CONSUMER.INFO.{place}")
-        missing = _is_missing(found, CONSUMER_NOT_FOUND)
-        if not missing and not _differs(wanted, found["config"]):
-            return []
-        action = "create" if missing else "update"
-        config = wanted if missing else found["config"] | wanted
-        request = {"stream_name": topology.STREAM, "config": config, "action": action}
-        await self._change(f"CONSUMER.DURABLE.CREATE.{place}", request)
-        return [f"consumer:{name}:{action}d"]
-
-
-def _is_missing(answer: Json, code: int) -> bool:
-    error = answer.get("error")
-    if error is None:
-        return False
-    if error.get("err_code") == code:
-        return True
-    raise Refused(str(error.get("description")))
-
-
-def _differs(wanted: Json, found: Json) -> bool:
-    """Compare what we own only; an empty or false setting may be left out of an answer."""
-    return any((found.get(key) or None) != (value or None) for key, value in wanted.items())
 
 
 def _told(code: str, error: Exception) -> Json:

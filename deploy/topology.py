@@ -106,7 +106,15 @@ def platform_logins() -> dict[str, Permissions]:
     return {s.name: service_permissions(s) for s in SERVICES} | {DOOR: door_permissions()}
 
 
-PROVISIONER_SYS = Permissions(("$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP"), ("_INBOX.provisioner.>",))
+PROVISIONER_SYS = Permissions(
+    (
+        "$SYS.REQ.CLAIMS.UPDATE",
+        "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP",
+        "$SYS.REQ.ACCOUNT.*.INFO",
+        "$SYS.REQ.ACCOUNT.PING.STATZ",
+    ),
+    ("_INBOX.provisioner.>",),
+)
 # `_R_.` is where the server takes what is answered to a request from another account.
 PROVISIONER_BUS = Permissions(("$JS.API.>", "_R_.>"), ("_INBOX.provisioner.>", "ask.stream.* provisioner"))
 

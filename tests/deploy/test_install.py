@@ -25,8 +25,13 @@ def bundles(tmp_path: Path) -> Path:
     config = tmp_path / "nats"
     config.mkdir()
     install_keys(keys, config)
+    keys.prepare_slots(2)
     install_bundles(keys, tmp_path / "bundles", MADE, "nats://nats:4222", ("mail.example", 25))
     return tmp_path / "bundles"
+
+
+def _slots(bundles: Path) -> list[str]:
+    return Keys(bundles.parent / "keys").slots.names()
 
 
 def _files(folder: Path) -> set[str]:
@@ -42,12 +47,18 @@ def test_a_bundle_holds_its_own_secrets_only(bundles: Path) -> None:
     own = {"creds/notifications.creds", "tokens/notifications.pem", "tokens/witness.pem", "audit-log.pub.pem"}
     assert _files(bundles / "notifications") == common | own, "the witness's key is not where the log's is"
     assert _files(bundles / "samen") == {"trusted.json", "creds/samen.creds", "tokens/samen.pem"} | public
-    logins = {"creds/provisioner-sys.creds", "creds/provisioner-bus.creds"}
-    assert _files(bundles / "provisioner") == logins | {f"accounts/{a}.jwt" for a in ("SYS", "BUS", "PLATFORM")}
+    logins = {f"creds/provisioner-{account}.creds" for account in ("sys", "bus", "gate")}
+    accounts = {f"accounts/{a}.jwt" for a in ("SYS", "BUS", "GATE", "PLATFORM")}
+    slots = {f"slots/{a}/{name}" for a in _slots(bundles) for name in ("live.jwt", "paused.jwt", "killed.jwt", "made")}
+    assert len(slots) == 8
+    signing = {f"slot-keys/{a}.nk" for a in _slots(bundles)}
+    door = {"creds/gate.creds", "creds/gate-door.creds", "tokens/gate.pem"}
+    assert _files(bundles / "gate") == common | door | signing, "who signs tools' users can push no account"
+    assert _files(bundles / "provisioner") == logins | accounts | slots
     everything = [path for path in bundles.rglob("*") if path.is_file()]
     assert not [path for path in everything if path.stat().st_mode & 0o077]
     seeds = [p.read_bytes() for p in (bundles.parent / "keys" / "operator").glob("*.nk")]
-    assert len(seeds) == 4
+    assert len(seeds) == 5
     assert not [path for path in everything if any(seed in path.read_bytes() for seed in seeds)]
 
 
@@ -57,7 +68,7 @@ def test_a_services_environment_names_files_of_its_bundle_and_no_owner(bundles: 
         assert env["SAMEN_DATABASE_URL"] == f"dsn-{name}"
         assert f"owner-{name}" not in env.values()
         named = [value for value in env.values() if value.startswith("/run/samen/")]
-        assert len(named) == {"audit": 6, "notifications": 5}.get(name, 3)
+        assert len(named) == {"audit": 6, "notifications": 5, "gate": 5}.get(name, 3)
         assert all((bundles / name / Path(value).relative_to("/run/samen")).exists() for value in named)
     assert "SAMEN_SMTP_HOST" not in read_environment(bundles / "goals" / "environment")
     assert read_environment(bundles / "notifications" / "environment")["SAMEN_SMTP_HOST"] == "mail.example"

@@ -52,6 +52,23 @@ PUBLISH: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "_INBOX.goals.x", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.goals--events", "$JS.API.STREAM.INFO.EVENTS",
         ),
     ),
+    "gate-door": (
+        (
+            "out.A.c.care", "slots.want", "_R_.x.y", "$JS.API.STREAM.INFO.OUT-A", "$JS.API.CONSUMER.INFO.OUT-A.A",
+            "$JS.API.STREAM.MSG.GET.OUT-A", "$JS.API.DIRECT.GET.OUT-A",
+        ),
+        (
+            "in.A.gate.renew", "_INBOX.x", "_INBOX.gate-door.x", "$JS.API.STREAM.DELETE.OUT-A",
+            "$JS.API.STREAM.CREATE.OUT-A", "$JS.API.STREAM.PURGE.OUT-A", "$JS.API.STREAM.UPDATE.OUT-A",
+            "$JS.API.CONSUMER.DELETE.OUT-A.A", "$JS.API.CONSUMER.DURABLE.CREATE.OUT-A.A",
+            "$JS.API.CONSUMER.MSG.NEXT.OUT-A.A", "$JS.ACK.OUT-A.A.1.1.1.1.1", "$JS.API.STREAM.MSG.DELETE.OUT-A",
+            "$SYS.REQ.CLAIMS.UPDATE", "evt.s1.gate.put-out.sent",
+        ),
+    ),
+    "provisioner-gate": (
+        ("$JS.API.STREAM.CREATE.OUT-A", "$JS.API.CONSUMER.INFO.OUT-A.A", "_INBOX.gate-door.x"),
+        ("out.A.c.care", "slots.want", "in.A.gate.renew", "_R_.x.y", "_INBOX.x", "$SYS.REQ.CLAIMS.UPDATE"),
+    ),
 }  # fmt: skip
 
 SUBSCRIBE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -81,6 +98,14 @@ SUBSCRIBE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "samen": (
         ("_INBOX.samen.>", "head.>", "cursor.>"),
         ("_INBOX.>", "_INBOX.goals.>", "evt.>", "cmd.>", "qry.*.goals.> goals", "ops.>", "ask.cursors.goals", ">"),
+    ),
+    "gate-door": (
+        ("_INBOX.gate-door.>", "in.*.> gate"),
+        ("in.*.>", "in.A.> other", "out.>", "slots.want provisioner", "_INBOX.>", "_INBOX.provisioner.>", "$JS.>", ">"),
+    ),
+    "provisioner-gate": (
+        ("_INBOX.provisioner.>", "slots.want provisioner"),
+        ("slots.want", "in.*.> gate", "out.>", "_INBOX.gate-door.>", "$JS.API.>", ">"),
     ),
 }  # fmt: skip
 

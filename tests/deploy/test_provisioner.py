@@ -98,16 +98,16 @@ async def test_claims_are_pushed_again_without_the_operators_seed(lone_nats: Nat
     keys = Keys(tmp_path / "keys")
     # A server that knows only SYS, as one of a cluster may that is set up anew.
     lines = keys.operator_conf.read_text().splitlines()
-    others = [str(nats_jwt.claims_of(keys.account_jwt(a))["sub"]) for a in ("BUS", "PLATFORM")]
+    others = [str(nats_jwt.claims_of(keys.account_jwt(a))["sub"]) for a in ("BUS", "GATE", "PLATFORM")]
     kept = [line for line in lines if not line.strip().startswith(tuple(others))]
-    assert len(kept) == len(lines) - 2
+    assert len(kept) == len(lines) - 3
     keys.operator_conf.write_text("\n".join(kept))
     shutil.rmtree(keys.root / "operator")
     lone_nats.start()
     try:
         changes = await converge(lone_nats.url, keys)
-        assert changes[:2] == ["claims:BUS", "claims:PLATFORM"]
-        assert changes[2] == "stream:EVENTS:created"
+        assert changes[:3] == ["claims:BUS", "claims:GATE", "claims:PLATFORM"]
+        assert changes[3] == "stream:EVENTS:created"
     finally:
         lone_nats.stop()
 
