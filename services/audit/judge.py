@@ -102,6 +102,9 @@ OWN_RIGHTS = (
     OwnRight(
         "network", SERVICE, "public_task", "view", frozenset({"contact"}), frozenset({"contact-point"}), "notifications"
     ),
+    # A tool keeps its own login; the gate pauses one that floods, and removes one whose registration ended.
+    OwnRight("gate", frozenset({"tool"}), "own_data", "manage", frozenset({"contact"})),
+    OwnRight("gate", SERVICE, "public_task", "manage", frozenset({"network"}), service="gate"),
     # What was put out to a tool was judged by its grant; that it deleted it again it says without one.
     OwnRight("gate", frozenset({"tool"}), "legal_duty", "manage", frozenset({"network"})),
 )

@@ -1,11 +1,68 @@
-"""What is asked of the gate, by people for their school, and by tools."""
+"""What is asked of the gate, by people for their school; what tools ask comes in by `calling.py`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from datetime import timedelta
+from functools import partial
+from typing import Any, Protocol
 
+from services.gate.logins import Desk, IssueLogin
 from services.gate.model import SERVICE
+from services.gate.registering import (
+    ChangeTool,
+    OneTool,
+    RegisterTool,
+    Tools,
+    decide_pause,
+    decide_register,
+    decide_remove,
+    decide_resume,
+    decide_tool,
+    decide_tools,
+)
 from shared.erasure import preview
 from shared.unit import Endpoint
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (preview(SERVICE),)
+LOGIN_LIVES = timedelta(hours=1)
+
+
+class Slots(Protocol):
+    """The accounts that were prepared for tools, and the keys that sign their logins."""
+
+    def free(self, taken: Collection[str]) -> str | None:
+        """Returns an account that none of these is, or None."""
+
+    def mint(self, account: str, user: str, issued_at: int, expires_at: int) -> str:
+        """Returns a signed login; times in seconds. Raises KeyError when this account's key is not here."""
+
+
+class NoSlots:
+    """None at all: for whoever only wants to know what can be asked."""
+
+    def free(self, taken: Collection[str]) -> str | None:
+        """Returns None."""
+        del taken
+        return None
+
+    def mint(self, account: str, user: str, issued_at: int, expires_at: int) -> str:
+        """Raises KeyError."""
+        raise KeyError(account, user, issued_at, expires_at)
+
+
+def endpoints(slots: Slots, desk: Desk) -> tuple[Endpoint[Any], ...]:
+    """Returns what people may ask, answered with these slots."""
+    return (
+        preview(SERVICE),
+        Endpoint("register-tool", RegisterTool, "read_tool_to_register", partial(decide_register, slots=slots)),
+        Endpoint("pause-tool", ChangeTool, "read_tool", decide_pause),
+        Endpoint("resume-tool", ChangeTool, "read_tool", decide_resume),
+        Endpoint("remove-tool", ChangeTool, "read_tool", decide_remove),
+        Endpoint("issue-login", IssueLogin, "read_tool", desk.decide_issue),
+        Endpoint("tools", Tools, "read_all_tools", decide_tools),
+        Endpoint("tool", OneTool, "read_tool", decide_tool),
+    )
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = endpoints(NoSlots(), Desk(NoSlots(), LOGIN_LIVES))
+"""The same without any slot: their names and bodies."""

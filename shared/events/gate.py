@@ -59,6 +59,18 @@ class ToolRemoved(_Tool):
     reason: str
 
 
+class LoginIssued(_Tool):
+    """The tool may connect to NATS with this login, a public key, until it expires; the one before it acts no more.
+
+    `renewed`: the tool itself had it made to last longer. About the school.
+    """
+
+    NAME: ClassVar[str] = "login.issued"
+    login: str
+    expires_at: datetime
+    renewed: bool
+
+
 class _Numbered(_Tool):
     tool_epoch: int
     sequence: int
@@ -126,6 +138,7 @@ FACTS = by_type(
         ToolPaused,
         ToolResumed,
         ToolRemoved,
+        LoginIssued,
         PutOut,
         PutOutVoided,
         WithdrawalTold,

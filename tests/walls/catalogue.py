@@ -9,10 +9,18 @@ import asyncpg
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-WITHOUT_SCHOOL = frozenset({"migration", "access_generation", "time_shift", "lease_question", "erasable"})
-"""The only tables that belong to no school. A new one needs a reason, and a line here."""
-LOOKS_ACROSS = frozenset({"list_schools", "list_cursors", "list_pending", "list_unsigned", "list_uncosigned"})
-"""The only functions that look past the walls: slugs and positions, never content."""
+WITHOUT_SCHOOL = frozenset({"migration", "access_generation", "time_shift", "lease_question", "erasable", "slot_taken"})
+"""The only tables that belong to no school. A new one needs a reason, and a line here.
+
+`slot_taken`: random names of accounts, so that no two tools get one, whatever school they are of.
+"""
+LOOKS_ACROSS = frozenset(
+    {"list_schools", "list_cursors", "list_pending", "list_unsigned", "list_uncosigned", "list_tools"}
+)
+"""The only functions that look past the walls: slugs and positions, never content.
+
+`list_tools`: which account is which school's tool, and whether it is active: a request names nothing but its account.
+"""
 RELAYED = frozenset({"journal", "journal_head", "relay_cursor"})
 
 TABLES = """

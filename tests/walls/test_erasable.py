@@ -50,6 +50,9 @@ KEPT = {
     "gate": {
         "tool": "of the school: its tools",
         "outlet": "numbers a tool",
+        "tool_member": "of the school: ids of tools, which no person has",
+        "tool_login": "of the school: public keys of its tools",
+        "slot_taken": "random names of accounts, of no school",
     },
     "audit": {
         "log_head": "the log stays: about a pseudonym that nobody can resolve",

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 Json = dict[str, Any]
 
 CONSENT: Json = {"for_purpose": "care_coordination", "recipient": str(uuid4()), "categories": ["goals"]}
+TOOL: Json = {"tool": str(uuid4())}
 SCORED: Json = {"level": 1, "observed_on": "2026-11-01"}
 
 
@@ -213,6 +214,22 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "qry goals.erasure-preview": lambda child: {"child": child, "purpose": "administration"},
     "qry notifications.erasure-preview": lambda child: {"child": child, "purpose": "administration"},
     "qry gate.erasure-preview": lambda child: {"child": child, "purpose": "administration"},
+    "cmd gate.register-tool": lambda child: (
+        TOOL
+        | {
+            "about": child,
+            "label": "Leesapp",
+            "for_purpose": "local_tool",
+            "categories": ["goals"],
+            "agreement": "VO-2026-14",
+        }
+    ),
+    "cmd gate.pause-tool": lambda child: {"about": child, "version": 1, **TOOL},
+    "cmd gate.resume-tool": lambda child: {"about": child, "version": 1, **TOOL},
+    "cmd gate.remove-tool": lambda child: {"about": child, "version": 1, **TOOL},
+    "cmd gate.issue-login": lambda child: {"about": child, "user_key": "U" + "A" * 55, **TOOL},
+    "qry gate.tools": lambda child: {"about": child, "purpose": "administration"},
+    "qry gate.tool": lambda child: {"about": child, "purpose": "administration", **TOOL},
     "qry audit.erasure-preview": lambda child: {"child": child, "purpose": "administration"},
     "qry network.emergencies": lambda child: {"child": child, "purpose": "oversight"},
     "qry network.emergency-contacts": lambda child: {"child": child, "purpose": "guidance"},
