@@ -13,12 +13,13 @@ from deploy.topology import GATE, WITNESS
 ROOT = Path(__file__).resolve().parent.parent
 
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "TMPDIR", "SSL_CERT_FILE", "SAMEN_FOUNDATION")
+NOTICES = ("SAMEN_NOTICES_QUIET", "SAMEN_NOTICES_DIGEST_AT", "SAMEN_NOTICES_DIGEST_ON")
 """What a process takes from its parent; settings of the caller's other tools don't leak in."""
 
 
 def base_environment() -> dict[str, str]:
     """Return what every process of ours gets: the inherited few, OpenTelemetry's own, and UTC."""
-    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    kept = {name: os.environ[name] for name in (*INHERITED, *NOTICES) if name in os.environ}
     kept |= {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TZ": "UTC"}
 

@@ -21,7 +21,7 @@ NOTICES = "SELECT id::text, member::text, source::text FROM notice"
 COMMITMENTS = "SELECT id::text, state, review_on FROM commitment"
 CLOCKS = "SELECT id::text, deadline, due_on, next_on, told FROM plan_clock"
 LEAD_DAYS = {"first_plan": 14, "evaluation": 28, "action": 7}
-DELIVERIES = "SELECT notice::text, state FROM delivery"
+DELIVERIES = "SELECT notice::text, state, coalesce(bundle::text, concat(notice, '-', round)) AS message FROM delivery"
 
 TELLS = {
     "goal.proposed": "goals",
@@ -199,22 +199,23 @@ async def mails(at: Scene, found: Found) -> None:
     ids = Counter(message_ids(at.home.mail))
     sent = 0
     for school in at.cast.keepers:
-        states = Counter(row["state"] for row in await at.books.rows("notifications", school, DELIVERIES))
-        told = Counter(
-            event.thing for event in at.ledger.events.get(("notifications", school), []) if event.name == "notice.sent"
-        )
-        sent += len(told)
+        rows = await at.books.rows("notifications", school, DELIVERIES)
+        states = Counter(row["state"] for row in rows)
+        parts = Counter(row["notice"] for row in rows if row["state"] == "sent")  # a reminder is one more
+        events = at.ledger.events.get(("notifications", school), [])
+        told = Counter(str(event.thing) for event in events if event.name == "notice.sent")
+        sent += len({row["message"] for row in rows if row["state"] == "sent"})
         lost += [
             f"{states[state]} deliveries of {school} are {state}"
             for state in ("queued", "claimed", "failed")
             if states[state]
         ]
-        if states["sent"] != len(told):
-            lost.append(f"{states['sent']} deliveries of {school} are sent, {len(told)} have a line")
-        twice += [f"notice {thing} has {n} lines that say it was sent" for thing, n in told.items() if n > 1]
+        if states["sent"] != told.total():
+            lost.append(f"{states['sent']} deliveries of {school} are sent, {told.total()} have a line")
+        twice += [f"notice {thing} has {n} lines that say it was sent" for thing, n in told.items() if n > parts[thing]]
     twice += [f"mail {id_} came {n} times" for id_, n in ids.items() if n > 1]
     if sent != len(ids):
-        lost.append(f"{sent} mails have a line, {len(ids)} came")
+        lost.append(f"{sent} mails have their lines, {len(ids)} came")
     found.add("each mail came once and has its line", lost + twice, lost=len(lost), duplicated=len(twice))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import getpass
 import json
+import os
 import shutil
 import signal
 import sys
@@ -134,6 +135,7 @@ def demo(
     except NotOurs as refusal:
         console.print(Text(str(refusal), style="red"))
         raise typer.Exit(1) from None
+    os.environ["SAMEN_NOTICES_QUIET"] = "none"  # half a year in a minute, also at night: what is told comes at once
     supervisor = Supervisor(home)
     watch = threading.Thread(target=supervisor.watch, args=(stop,), daemon=True)
     try:

@@ -18,7 +18,7 @@ from shared.events.network import Grant
 from shared.events.words import Action
 
 NOT_RELEASED = frozenset(
-    {"withdrawal.effective", "notice.queued", "notice.deferred", "notice.failed", "notice.cancelled"}
+    {"withdrawal.effective", "notice.queued", "notice.deferred", "notice.failed", "notice.cancelled", "notice.reminded"}
 )
 """They tell of an earlier act, and let nothing out themselves."""
 
@@ -67,6 +67,8 @@ OWN_RIGHTS = (
     OwnRight("network", MEMBER, "own_data", "manage", frozenset({"contact"})),
     OwnRight("network", MEMBER, "own_data", "view", frozenset({"network"}), frozenset({"policy-explanation"})),
     OwnRight("notifications", MEMBER, "own_data", "receive", frozenset({"contact"}), frozenset({"inbox"})),
+    OwnRight("notifications", MEMBER, "own_data", "view", frozenset({"contact"}), frozenset({"preferences", "why"})),
+    OwnRight("notifications", MEMBER, "own_data", "manage", frozenset({"contact"})),
     # Who has authority decides on consents by that, whatever became of the membership.
     OwnRight("network", PERSON, "parental_authority", "consent", frozenset({"network"})),
     OwnRight("network", PERSON, "parental_authority", "view", frozenset({"network"}), frozenset({"consents"})),

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 from services.goals.plan_queries import answered
 from services.goals.writing import invalid
 from shared.events.base import NewEvent
-from shared.events.plans import SchoolYearSet
+from shared.events.plans import DaysOff, SchoolYearSet
 from shared.events.words import Action, Category, school_subject
 from shared.text import Day, Line
 from shared.unit import Asked, Change, Query, Request, Row, Snapshot, stale
@@ -86,7 +86,11 @@ def decide_set_year(asked: Asked[SetSchoolYear], seen: Snapshot) -> Change:
         "set_at": seen.now.isoformat(),
     }
     fact = SchoolYearSet(
-        version=version + 1, starts_on=body.starts_on, ends_on=body.ends_on, holidays=len(body.holidays)
+        version=version + 1,
+        starts_on=body.starts_on,
+        ends_on=body.ends_on,
+        holidays=len(body.holidays),
+        days_off=tuple(DaysOff(first_on=one.first_on, last_on=one.last_on) for one in body.holidays),
     )
     return Change(
         permits=(permit,),

@@ -8,6 +8,7 @@ from services.notifications.commands import ENDPOINTS
 from services.notifications.mail import MailSettings
 from services.notifications.model import SERVICE
 from services.notifications.reactions import LANES
+from services.notifications.releasing import let_go
 from services.notifications.sender import Sender
 from services.notifications.smtp import MailChannel
 from services.notifications.witness import witness_log
@@ -39,4 +40,4 @@ async def send_mail(at: Site) -> None:
 
 
 if __name__ == "__main__":
-    run(Service(SERVICE, ENDPOINTS, LANES, tasks=(send_mail, witness_log)))
+    run(Service(SERVICE, ENDPOINTS, LANES, tasks=(send_mail, let_go, witness_log)))

@@ -13,15 +13,15 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.notifications import preferences, words
 from services.notifications.model import SERVICE, NoticeState, moves
-from services.notifications.rules import BY_KIND
 from shared import access
 from shared.access import Denial, Permit
 from shared.erasure import preview
 from shared.errors import Problem, ProblemType
-from shared.events.base import Act, NewEvent, Viewed
+from shared.events.base import NewEvent, Viewed
 from shared.events.notifications import NoticeDone, NoticeRead
-from shared.events.words import Action, Basis, Category, Purpose, school_subject
+from shared.events.words import Action, Category, Purpose, school_subject
 from shared.unit import Asked, Change, Endpoint, Query, Request, Row, Snapshot, stale
 
 ALL_STATES = tuple(NoticeState)
@@ -75,7 +75,7 @@ def decide_inbox(asked: Asked[Inbox], seen: Snapshot) -> Change:
         permits=tuple(counts),
         events=tuple(events) or (_looked_in_vain(asked),),
         result={
-            "notices": [_shown(notice) for notice in shown],
+            "notices": [_shown(notice, seen.state["language"]) for notice in shown],
             "next": seen.state["notices"][-1]["id"] if full else None,
         },
     )
@@ -83,31 +83,25 @@ def decide_inbox(asked: Asked[Inbox], seen: Snapshot) -> Change:
 
 def _looked_in_vain(asked: Asked[Inbox]) -> NewEvent:
     # An inbox is its member's own data. An empty one concerns no child, so the line is about the school itself.
-    actor = asked.actor
-    act = Act(
-        actor=actor.id,
-        kind=actor.kind,
-        door=actor.door,
-        operator=actor.operator,
-        on_behalf_of=actor.on_behalf_of,
-        purpose=asked.body.purpose,
-        action=Action.RECEIVE,
-        category=Category.CONTACT,
-        basis=Basis.OWN_DATA,
-    )
+    act = preferences.own_act(asked, Action.RECEIVE)
     return NewEvent(Viewed(query="inbox", things=0), school_subject(asked.school), act, producer="notifications")
 
 
-def _shown(notice: Mapping[str, Any]) -> dict[str, Any]:
-    rule = BY_KIND.get(notice["kind"])
+def _shown(notice: Mapping[str, Any], language: str | None) -> dict[str, Any]:
+    said, folds = language or words.LANGUAGES[0], notice["folds"]
+    more = f" {words.more(said, folds)}" if folds else ""
     return {
         "notice": notice["id"],
         "version": notice["version"],
         "state": notice["state"],
         "kind": notice["kind"],
-        "dutch": rule.dutch if rule else "",
-        "english": rule.english if rule else "",
-        "urgent": rule.urgent if rule else False,
+        "dutch": words.inbox("nl", notice["kind"]),
+        "english": words.inbox("en", notice["kind"]),
+        "language": said,
+        "words": words.inbox(said, notice["kind"]) + more,
+        "folds": folds,
+        "urgent": notice["urgent"],
+        "answered": notice["answered"],
         "about": notice["about"],
         "thing": notice["thing"],
         "occurred_at": notice["occurred_at"],
@@ -154,4 +148,5 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("read-notice", ReadNotice, "read_notice", decide_read),
     Endpoint("done-notice", DoneNotice, "read_notice", decide_done),
     preview(SERVICE),
+    *preferences.ENDPOINTS,
 )

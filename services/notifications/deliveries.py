@@ -1,24 +1,37 @@
 """Claiming a delivery and settling it: endpoints that only the sender runs, in process, never on the bus.
 
-A claim asks again, for the recipient, whether it may be told; the answer counts as re-checked in the claiming
-transaction. What is sent on it leaves at once or not at all (sender.py).
+A claim asks again, for the recipient, whether it may be told, and whether and when it wants to be; the answer counts as
+re-checked in the claiming transaction. What is sent on it leaves at once or not at all (sender.py). Deliveries of one
+bundle (a digest) are claimed together and leave as one message; each keeps its own permit, row and line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from pydantic import Field
 
 from services.notifications.commands import may_receive
-from services.notifications.model import ALWAYS, GIVE_UP_AFTER, OPEN, DeliveryState, next_try
+from services.notifications.model import (
+    ALWAYS,
+    GIVE_UP_AFTER,
+    HOME_ROLES,
+    OPEN,
+    DeliveryState,
+    bundle_id,
+    next_try,
+)
+from services.notifications.parts import Became, Part, change_of, lead_of, parts_of
+from services.notifications.preferences import read_preferences
+from services.notifications.times import Pace, Release, plan_release, read_days_off
 from shared.access import Denial
 from shared.errors import Problem, ProblemType
-from shared.events.base import Act, NewEvent
+from shared.events.base import Act
 from shared.events.notifications import (
     Channel,
     NoticeCancelled,
@@ -28,9 +41,7 @@ from shared.events.notifications import (
     NoticeSent,
 )
 from shared.text import Code
-from shared.unit import Asked, Change, Endpoint, Request, Row, Snapshot
-
-Told = NoticeCancelled | NoticeClaimed | NoticeDeferred | NoticeFailed | NoticeSent
+from shared.unit import Asked, Change, Endpoint, Request, Snapshot
 
 
 class ClaimDelivery(Request):
@@ -64,28 +75,42 @@ class SettleDelivery(Request):
 
 
 def decide_claim(asked: Asked[ClaimDelivery], seen: Snapshot) -> Change:
-    """Claims a due delivery for a recipient who may be told; cancels it where the recipient may not."""
-    notice, delivery = _found(seen)
-    state, due_at = DeliveryState(delivery["state"]), datetime.fromisoformat(delivery["next_try_at"])
-    if state not in OPEN or due_at > seen.clock:
-        raise Problem(ProblemType.CONFLICT, f"this delivery is {state}: only a due one can be claimed", state=state)
-    tries = delivery["tries"] + 1
+    """Claims a due delivery, and what goes with it, for a recipient who may be told and wants it now.
+
+    What the recipient may not be told, or does not want, is cancelled; what comes in quiet hours is held.
+    """
+    lead = lead_of(seen)
+    if not _is_due(lead, seen):
+        raise Problem(
+            ProblemType.CONFLICT, f"this delivery is {lead.state}: only a due one can be claimed", state=lead.state
+        )
+    parts = [part for part in parts_of(seen) if _is_due(part, seen)]
+    tries = max(part.delivery["tries"] for part in parts) + 1
+    stopped = _stopped(seen)
+    return _whole(seen, [_weighed(asked, seen, part, tries, stopped) for part in parts])
+
+
+def _is_due(part: Part, seen: Snapshot) -> bool:
+    return part.state in OPEN and datetime.fromisoformat(part.delivery["next_try_at"]) <= seen.clock
+
+
+def _weighed(asked: Asked[ClaimDelivery], seen: Snapshot, part: Part, tries: int, stopped: str | None) -> Became:
     try:
-        permit = may_receive(asked, seen, notice)
+        permit = may_receive(asked, seen, part.notice)
     except Denial as denial:
         if not denial.verifiable:
             raise
-        values = {"state": DeliveryState.CANCELLED, "tries": tries, "code": denial.act.reason}
-        cancelled = NoticeCancelled(**_common(notice, delivery, tries), code=denial.act.reason or "denied")
-        return _change(notice, delivery, cancelled, denial.act, values)
-    if (code := _stopped(seen)) is not None:
-        values = {"state": DeliveryState.CANCELLED, "tries": tries, "code": code}
-        cancelled = NoticeCancelled(**_common(notice, delivery, tries), code=code)
-        return _change(notice, delivery, cancelled, permit.act, values)
-    if seen.clock - datetime.fromisoformat(notice["queued_at"]) > GIVE_UP_AFTER:
+        return _cancelled(part, tries, denial.act.reason or "denied", denial.act)
+    if stopped is not None:
+        return _cancelled(part, tries, stopped, permit.act)
+    wished = _wished(seen, part)
+    if wished is None:
+        return _cancelled(part, tries, "not_wanted", permit.act)
+    if wished.why is not None:
+        return _held(part, wished, permit.act)
+    if seen.clock - part.free_at > GIVE_UP_AFTER:
         values = {"state": DeliveryState.FAILED, "tries": tries, "code": "too_late"}
-        failed = NoticeFailed(**_common(notice, delivery, tries), code="too_late")
-        return _change(notice, delivery, failed, permit.act, values)
+        return Became(part, part.told(NoticeFailed, tries, code="too_late"), permit.act, values)
     values = {
         "state": DeliveryState.CLAIMED,
         "tries": tries,
@@ -93,10 +118,72 @@ def decide_claim(asked: Asked[ClaimDelivery], seen: Snapshot) -> Change:
         "act": permit.act.model_dump(mode="json", exclude_none=True),
         "code": None,
         # Whoever claimed it before died or lost the database: it may have been sent.
-        "doubts": delivery["doubts"] + (state is DeliveryState.CLAIMED),
+        "doubts": part.delivery["doubts"] + (part.state is DeliveryState.CLAIMED),
     }
-    change = _change(notice, delivery, NoticeClaimed(**_common(notice, delivery, tries)), permit.act, values)
-    return Change(permits=(permit,), events=change.events, rows=change.rows, reply={**change.reply, **_where(seen)})
+    return Became(part, part.told(NoticeClaimed, tries), permit.act, values, permit)
+
+
+def _wished(seen: Snapshot, part: Part) -> Release | None:
+    """Returns when the recipient wants it, as it stands now; None: not at all. Urgent: at once, whatever they want."""
+    if part.delivery["urgent"]:
+        return Release(seen.now)
+    wants = read_preferences(seen.state.get("preference"))
+    channel, kind = Channel(part.delivery["channel"]), part.notice["kind"]
+    pace = wants.pace(kind, channel) or Pace(part.delivery.get("pace", Pace.NOW))
+    if pace is Pace.OFF:
+        return None
+    # What is on its way already, in a digest or as a reminder, is not put in another digest.
+    if part.delivery["tries"] or part.delivery.get("bundle") or part.delivery.get("round"):
+        pace = Pace.NOW
+    works_here = part.notice.get("told", {}).get("role") not in HOME_ROLES
+    off = read_days_off(seen.state.get("days_off"))
+    return plan_release(seen.now, pace, wants.times(works_here=works_here), off)
+
+
+def _cancelled(part: Part, tries: int, code: str, act: Act) -> Became:
+    values = {"state": DeliveryState.CANCELLED, "tries": tries, "code": code}
+    return Became(part, part.told(NoticeCancelled, tries, code=code), act, values)
+
+
+def _held(part: Part, until: Release, act: Act) -> Became:
+    """Puts it back until the recipient's hours; what goes as one message stays together, but is no new digest."""
+    values: dict[str, Any] = {"state": DeliveryState.HELD, "release_at": until.at, "why": until.why}
+    if until.period is not None:
+        pace = Pace.WEEKLY if "W" in until.period else Pace.DAILY
+        member, channel = UUID(part.notice["member"]), Channel(part.delivery["channel"])
+        bundle = bundle_id(member, channel, pace, until.period)
+        values |= {"period": until.period, "pace": pace, "bundle": bundle}
+    else:
+        values |= {"period": None, "pace": Pace.NOW}
+    fact = part.told(NoticeDeferred, part.delivery["tries"], code=until.why, next_try_at=until.at)
+    return Became(part, fact, act, values)
+
+
+def _whole(seen: Snapshot, became: Sequence[Became]) -> Change:
+    """Returns all parts' Change; its reply tells of what was claimed, else of the first."""
+    claimed = [one for one in became if one.permit is not None]
+    change = change_of(claimed or became, became)
+    if not claimed:
+        return change
+    return replace(
+        change,
+        permits=tuple(dict.fromkeys(one.permit for one in claimed if one.permit is not None)),
+        reply={**change.reply, **_where(seen), **_message(seen, claimed)},
+    )
+
+
+def _message(seen: Snapshot, claimed: Sequence[Became]) -> dict[str, Any]:
+    """What the message says: how many notices it brings; `message` is its id, the same however often it is sent."""
+    first = claimed[0].part.delivery
+    notice, round_ = UUID(claimed[0].part.notice["id"]), first.get("round") or 0
+    return {
+        "delivery": first["id"],
+        "message": first.get("bundle") or str(uuid5(notice, f"reminder-{round_}") if round_ else notice),
+        "number": len(claimed),
+        "language": read_preferences(seen.state.get("preference")).language,
+        "urgent": any(one.part.delivery["urgent"] for one in claimed),
+        "reminder": round_ > 0,
+    }
 
 
 def _stopped(seen: Snapshot) -> str | None:
@@ -124,60 +211,42 @@ def decide_settle(asked: Asked[SettleDelivery], seen: Snapshot) -> Change:
 
     "Sent" is written even where another has claimed since: what left has left, and each time has its line.
     """
-    notice, delivery = _found(seen)
-    body = asked.body
-    act, common = Act.model_validate(delivery["act"]), _common(notice, delivery, body.tries)
+    lead, body = lead_of(seen), asked.body
     if body.outcome is Outcome.SENT:
-        sent = NoticeSent(**common, doubts=delivery["doubts"])
-        change = _change(notice, delivery, sent, act, {"state": DeliveryState.SENT, "code": None})
-        already = delivery["state"] == DeliveryState.SENT
-        return Change(permits=(), events=change.events, rows=() if already else change.rows, reply=change.reply)
-    if delivery["state"] != DeliveryState.CLAIMED or delivery["tries"] != body.tries:
+        sent = [_sent(part, body.tries) for part in parts_of(seen) if part.delivery["act"] is not None]
+        return change_of(sent, sent)
+    if not _of_claim(lead, body.tries):
         raise Problem(
             ProblemType.CONFLICT,
-            f"this delivery is {delivery['state']} at try {delivery['tries']}: only its present claim can be settled",
+            f"this delivery is {lead.state} at try {lead.delivery['tries']}: only its present claim can be settled",
         )
-    code = body.code or "unknown"
-    given_up = seen.clock - datetime.fromisoformat(notice["queued_at"]) > GIVE_UP_AFTER
-    if body.outcome is Outcome.DEFERRED and not given_up:
-        again = next_try(UUID(delivery["id"]), body.tries, seen.clock)
-        deferred = NoticeDeferred(**common, code=code, next_try_at=again)
-        values = {
-            "state": DeliveryState.DEFERRED,
-            "next_try_at": again,
-            "code": code,
-            "doubts": delivery["doubts"] + body.doubtful,
-        }
-        return _change(notice, delivery, deferred, act, values)
+    settled = [_not_sent(part, body, seen.clock) for part in parts_of(seen) if _of_claim(part, body.tries)]
+    return change_of(settled, settled)
+
+
+def _of_claim(part: Part, tries: int) -> bool:
+    return part.state is DeliveryState.CLAIMED and part.delivery["tries"] == tries
+
+
+def _sent(part: Part, tries: int) -> Became:
+    fact = part.told(NoticeSent, tries, doubts=part.delivery["doubts"])
+    values = {"state": DeliveryState.SENT, "code": None}
+    act = Act.model_validate(part.delivery["act"])
+    return Became(part, fact, act, None if part.state is DeliveryState.SENT else values)
+
+
+def _not_sent(part: Part, body: SettleDelivery, clock: datetime) -> Became:
+    act, code = Act.model_validate(part.delivery["act"]), body.code or "unknown"
+    if body.outcome is Outcome.DEFERRED and clock - part.free_at <= GIVE_UP_AFTER:
+        again = next_try(UUID(part.delivery.get("bundle") or part.delivery["id"]), body.tries, clock)
+        doubts = part.delivery["doubts"] + body.doubtful
+        values = {"state": DeliveryState.DEFERRED, "next_try_at": again, "code": code, "doubts": doubts}
+        return Became(part, part.told(NoticeDeferred, body.tries, code=code, next_try_at=again), act, values)
     if body.outcome is Outcome.CANCELLED:
         values = {"state": DeliveryState.CANCELLED, "code": code}
-        return _change(notice, delivery, NoticeCancelled(**common, code=code), act, values)
+        return Became(part, part.told(NoticeCancelled, body.tries, code=code), act, values)
     values = {"state": DeliveryState.FAILED, "code": code}
-    return _change(notice, delivery, NoticeFailed(**common, code=code), act, values)
-
-
-def _found(seen: Snapshot) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    if "delivery" not in seen.state:
-        raise Problem(ProblemType.CONFLICT, "this delivery is not there any more: read what is due again")
-    return seen.state["notice"], seen.state["delivery"]
-
-
-def _common(notice: Mapping[str, Any], delivery: Mapping[str, Any], tries: int) -> dict[str, Any]:
-    return {
-        "recipient": UUID(notice["member"]),
-        "kind": notice["kind"],
-        "channel": Channel(delivery["channel"]),
-        "tries": tries,
-    }
-
-
-def _change(
-    notice: Mapping[str, Any], delivery: Mapping[str, Any], fact: Told, act: Act, values: Mapping[str, Any]
-) -> Change:
-    row = Row("delivery", UUID(delivery["id"]), delivery["version"], values)
-    event = NewEvent(fact, UUID(notice["about"]), act, thing=UUID(notice["id"]))
-    reply = {"state": values["state"], "tries": fact.tries, "notice": notice["id"], "about": notice["about"]}
-    return Change(permits=(), events=(event,), rows=(row,), reply=reply)
+    return Became(part, part.told(NoticeFailed, body.tries, code=code), act, values)
 
 
 CLAIM = Endpoint("claim-delivery", ClaimDelivery, "read_delivery", decide_claim)

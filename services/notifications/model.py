@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid5
 
+from services.notifications.times import Pace
 from shared.actor import service_id
 from shared.events.base import Act, Event, Fact
 from shared.events.network import Grant
@@ -33,11 +35,12 @@ class NoticeState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """A notice on its way through one channel. `claimed`: being sent, or its sender died.
+    """A notice on its way through one channel.
 
-    `deferred`: not now, its code says why (a server's refusal, quiet hours).
+    `held`: waits for its moment (quiet hours, days off, a digest). `claimed`: being sent, or its sender died.
     """
 
+    HELD = "held"
     QUEUED = "queued"
     CLAIMED = "claimed"
     DEFERRED = "deferred"
@@ -47,6 +50,26 @@ class DeliveryState(StrEnum):
 
 
 OPEN = frozenset({DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.CLAIMED})
+
+
+class Bound(StrEnum):
+    """What a school may adjust of a rule; the foundation's word.
+
+    `fixed`: nothing (withdrawal, emergencies, who is asked to decide, erasure). `parents`: parents and the child are
+    always told (what the law wants told), at once or in a digest; others the school may leave out. `free`: all of it.
+    """
+
+    FIXED = "fixed"
+    PARENTS = "parents"
+    FREE = "free"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """An event that deals with earlier notices of these kinds about the same thing: its actor's own, or everyone's."""
+
+    kinds: tuple[str, ...]
+    everyone: bool = False
 
 
 class Concerning(Fact):
@@ -64,15 +87,47 @@ class Rule:
 
     kind: str
     category: Category
-    dutch: str
-    english: str
     needs: Action | None = None
     concerned: bool = False
     """Only for those whom the event itself names in `concerns`."""
     askers: bool = False
     """Only for those who may ask for it on the school's behalf, and never for a parent or the child."""
+    actor_too: bool = False
+    """Told to who did it as well: what it tells is not the act, but how things stand after it."""
     urgent: bool = False
-    """It can't wait: the inbox says so."""
+    """It can't wait: no quiet hours, no digest, no folding, and the inbox says so."""
+    states: frozenset[str] = frozenset()
+    """Only if the event's `state` is one of these; empty: whatever it is."""
+    bound: Bound = Bound.FREE
+    pace: Pace = Pace.NOW
+    fold: str | None = None
+    """Under what name notices about one thing are folded into one; None: by kind."""
+    remind_days: int | None = None
+    """Who has not answered is reminded after so many days, and again after as many more."""
+
+
+HOME_ROLES = frozenset({Role.GUARDIAN, Role.CHILD})
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """How a school has adjusted a rule: version `number` of its own, 0: not at all."""
+
+    number: int = 0
+    told: bool = True
+    left_out: frozenset[Role] = frozenset()
+    pace: Pace | None = None
+    remind_days: int | None = None
+
+
+AS_IT_IS = Adjusted()
+
+
+def read_adjusted(number: int, settings: Mapping[str, Any]) -> Adjusted:
+    """Returns a version of a school's rule as table `notice_rule` keeps it."""
+    pace = settings.get("pace")
+    left_out = frozenset(Role(role) for role in settings.get("left_out", ()))
+    return Adjusted(number, settings["told"], left_out, Pace(pace) if pace else None, settings.get("remind_days"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +145,83 @@ class Notice:
     occurred_at: datetime
     queued_at: datetime
     urgent: bool = False
+    told: Mapping[str, object] = field(default_factory=dict)
+    fold: str | None = None
+    works_here: bool = True
+    """Its member is told in a role that is no parent's and no child's."""
+    remind_at: datetime | None = None
 
 
-def plan_notices(rule: Rule, event: Event, grants: Iterable[Grant]) -> list[Notice]:
-    """Returns a notice each for everyone whom `rule` wants told of `event`, by the subject's grants.
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom an event is told to, each their own notice, and to whom round its subject it is not, and why (codes)."""
+
+    notices: list[Notice]
+    untold: Mapping[UUID, str]
+
+
+def plan_notices(rule: Rule, event: Event, grants: Iterable[Grant], adjusted: Adjusted = AS_IT_IS) -> list[Notice]:
+    """Returns a notice each for everyone whom `rule` wants told of `event`, by the subject's grants."""
+    return plan_audience(rule, event, grants, adjusted).notices
+
+
+def plan_audience(rule: Rule, event: Event, grants: Iterable[Grant], adjusted: Adjusted = AS_IT_IS) -> Audience:
+    """Returns who is told of `event` and who is not, by the subject's grants and the school's adjustment.
 
     Never the actor, nor whom the actor acted for: they know. Never a tool: tools hear through the gate.
     """
-    act = event.act
-    held = [grant for grant in grants if _holds(grant, event.recorded_at)]
-    able = {grant.member for grant in held if rule.needs is None or rule.needs in grant.actions}
-    able -= {act.actor, act.on_behalf_of}
-    if rule.askers:
-        able &= {grant.member for grant in held if _asks(grant, rule.category)}
-        able -= {grant.member for grant in held if grant.role in {Role.GUARDIAN, Role.CHILD}}
-    if rule.concerned:
-        able &= set(event.fact(Concerning).concerns)
-    purposes: dict[UUID, Purpose] = {}
+    if rule.states and event.content["data"]["fact"].get("state") not in rule.states:
+        return Audience([], {})
+    act, at = event.act, event.recorded_at
+    by_member: dict[UUID, list[Grant]] = {}
+    for grant in grants:
+        if grant.valid_from <= at and (grant.valid_until is None or at < grant.valid_until):
+            by_member.setdefault(grant.member, []).append(grant)
+    concerns = frozenset(event.fact(Concerning).concerns) if rule.concerned else None
+    notices, untold = [], {}
+    for member in sorted(by_member):
+        held = by_member[member]
+        why = _left_out(rule, act, member, held, concerns)
+        best = None if why else _best(held, rule.category, act.purpose, adjusted.left_out)
+        if best is None:
+            untold[member] = why or _not_by(held, rule.category)
+        elif not adjusted.told and not (rule.bound is Bound.PARENTS and best[0].role in HOME_ROLES):
+            untold[member] = "rule_off"
+        else:
+            notices.append(_notice(rule, event, best, adjusted))
+    return Audience(notices, untold)
+
+
+def _left_out(
+    rule: Rule, act: Act, member: UUID, held: Sequence[Grant], concerns: frozenset[UUID] | None
+) -> str | None:
+    """Returns why a member is no one for this rule, whatever they may receive; None: they are."""
+    if not rule.actor_too and member in {act.actor, act.on_behalf_of}:
+        return "own_act"
+    if rule.needs is not None and not any(rule.needs in grant.actions for grant in held):
+        return "not_asked"
+    if rule.askers and (
+        any(grant.role in HOME_ROLES for grant in held) or not any(_asks(grant, rule.category) for grant in held)
+    ):
+        return "not_for_role"
+    return "not_concerned" if concerns is not None and member not in concerns else None
+
+
+def _best(
+    held: Sequence[Grant], category: Category, purpose: Purpose, left_out: frozenset[Role]
+) -> tuple[Grant, Purpose] | None:
+    """Returns the grant that a member is told by, and for which purpose: the act's own if it can be."""
+    found = None
     for grant in held:
-        if grant.member in able and may_hear(grant, rule.category):
-            fitting = act.purpose if act.purpose in grant.purposes else grant.purposes[0]
-            if fitting is act.purpose or grant.member not in purposes:
-                purposes[grant.member] = fitting
-    return [_notice(rule, event, member, purpose) for member, purpose in sorted(purposes.items())]
+        if may_hear(grant, category) and grant.role not in left_out:
+            fitting = purpose if purpose in grant.purposes else grant.purposes[0]
+            if fitting is purpose or found is None:
+                found = grant, fitting
+    return found
+
+
+def _not_by(held: Sequence[Grant], category: Category) -> str:
+    return "role_left_out" if any(may_hear(grant, category) for grant in held) else "no_grant"
 
 
 def may_hear(grant: Grant, category: Category) -> bool:
@@ -129,14 +238,12 @@ def _asks(grant: Grant, category: Category) -> bool:
     return grant.basis is Basis.PUBLIC_TASK and Action.PROPOSE in grant.actions and category in grant.categories
 
 
-def _holds(grant: Grant, at: datetime) -> bool:
-    return grant.valid_from <= at and (grant.valid_until is None or at < grant.valid_until)
-
-
-def _notice(rule: Rule, event: Event, member: UUID, purpose: Purpose) -> Notice:
+def _notice(rule: Rule, event: Event, by: tuple[Grant, Purpose], adjusted: Adjusted) -> Notice:
+    grant, purpose = by
+    days = adjusted.remind_days or rule.remind_days
     return Notice(
-        id=uuid5(event.id, str(member)),
-        member=member,
+        id=uuid5(event.id, str(grant.member)),
+        member=grant.member,
         about=event.about,
         source=event.id,
         thing=event.thing,
@@ -146,12 +253,21 @@ def _notice(rule: Rule, event: Event, member: UUID, purpose: Purpose) -> Notice:
         occurred_at=event.occurred_at,
         queued_at=event.recorded_at,
         urgent=rule.urgent,
+        told={"rule": adjusted.number, "grant": grant.id, "role": grant.role, "basis": grant.basis},
+        fold=None if rule.urgent or event.thing is None else f"{rule.fold or rule.kind}/{event.thing}",
+        works_here=grant.role not in HOME_ROLES,
+        remind_at=event.occurred_at + timedelta(days=days) if days else None,
     )
 
 
-def delivery_id(notice: UUID, channel: Channel) -> UUID:
-    """Returns the id of a notice's delivery through a channel."""
-    return uuid5(notice, channel.value)
+def delivery_id(notice: UUID, channel: Channel, round_: int = 0) -> UUID:
+    """Returns the id of a notice's delivery through a channel; `round_`: the how manieth reminder it is."""
+    return uuid5(notice, f"{channel.value}-{round_}" if round_ else channel.value)
+
+
+def bundle_id(member: UUID, channel: Channel, pace: Pace, period: str) -> UUID:
+    """Returns the id of a member's digest of one day or week through a channel."""
+    return uuid5(member, f"{channel.value}/{pace.value}/{period}")
 
 
 def queued_by(event: Event, category: Category) -> Act:

@@ -1,275 +1,179 @@
-"""The rules as data: which events are told, to whom, in which words.
+"""The rules as data: which events are told, to whom, how soon, and what of it a school may adjust.
 
 What is not here is told to nobody: scores one by one (their divergence is told), looks and denials, deliveries; that a
-child left, for nobody round it has access any more (who keeps its file is told when that is due). The words are for
-inside the login, and say what to do now; a mail says only that there is something new.
+child left, for nobody round it has access any more (who keeps its file is told when that is due). The words stand in
+locale/: they are for inside the login and say what to do now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.notifications.model import Rule
-from services.notifications.rules_network import FILES, NETWORK, TOOLS
-from shared.events import conversations, dialogue, goals, plans
+from services.notifications.model import Answers, Bound, Rule
+from services.notifications.times import Pace
+from shared.events import conversations, dialogue, erasure, gate, goals, network, plans
 from shared.events.base import Fact
-from shared.events.words import Category
+from shared.events.network import ConsentState
+from shared.events.words import Action, Category
 
-__all__ = ["BY_KIND", "CONVERSATIONS", "DIALOGUES", "FILES", "GOALS", "NETWORK", "PLANS", "TOOLS"]
+Table = Mapping[type[Fact], Rule]
 
-GOALS: Mapping[type[Fact], Rule] = {
-    goals.GoalProposed: Rule(
-        "goal_proposed",
-        Category.GOALS,
-        "Er is een doel voorgesteld. Lees het en zeg wat u ervan vindt.",
-        "A goal has been proposed. Read it and say what you think.",
-    ),
-    goals.GoalAccepted: Rule(
-        "goal_accepted",
-        Category.GOALS,
-        "Een doel is aangenomen. Kijk wat u eraan kunt doen.",
-        "A goal has been accepted. See what you can do for it.",
-    ),
-    goals.GoalRevised: Rule(
-        "goal_revised",
-        Category.GOALS,
-        "Een doel is anders verwoord. Lees wat er veranderd is en waarom.",
-        "A goal has been reworded. Read what changed and why.",
-    ),
-    goals.GoalRejected: Rule(
-        "goal_rejected",
-        Category.GOALS,
-        "Een doel is niet aangenomen. Lees waarom. U kunt een ander doel voorstellen.",
-        "A goal has been turned down. Read why. You can propose another.",
-    ),
-    goals.GoalActivated: Rule(
-        "goal_activated",
-        Category.GOALS,
-        "Het werken aan een doel is begonnen. Kijk wie wat doet en vertel hoe het gaat.",
-        "Work on a goal has begun. See who does what, and say how it goes.",
-    ),
-    goals.GoalHeld: Rule(
-        "goal_held",
-        Category.GOALS,
-        "Een doel staat even stil. Lees waarom en praat erover als u dat niet goed vindt.",
-        "A goal has been put on hold. Read why, and talk about it if you do not agree.",
-    ),
-    goals.GoalResumed: Rule(
-        "goal_resumed",
-        Category.GOALS,
-        "Het werken aan een doel gaat weer verder. Kijk wat u eraan kunt doen.",
-        "Work on a goal goes on again. See what you can do for it.",
-    ),
-    goals.GoalCompleted: Rule(
-        "goal_completed",
-        Category.GOALS,
-        "Een doel is afgerond. Kijk samen terug op wat goed ging en wat nu nodig is.",
-        "A goal has been completed. Look back together on what went well and what is needed now.",
-    ),
-    goals.GoalCancelled: Rule(
-        "goal_cancelled",
-        Category.GOALS,
-        "Een doel is gestopt. Lees waarom en praat erover als u dat niet goed vindt.",
-        "A goal has been called off. Read why, and talk about it if you do not agree.",
-    ),
-    goals.DivergenceSeen: Rule(
-        "divergence_seen",
-        Category.OBSERVATIONS,
-        "Er wordt verschillend gekeken naar een doel. Praat er samen over.",
-        "A goal is seen differently by different people. Talk about it together.",
-    ),
+GOALS: Table = {
+    goals.GoalProposed: Rule("goal_proposed", Category.GOALS, bound=Bound.PARENTS),
+    goals.GoalAccepted: Rule("goal_accepted", Category.GOALS),
+    goals.GoalRevised: Rule("goal_revised", Category.GOALS),
+    goals.GoalRejected: Rule("goal_rejected", Category.GOALS),
+    goals.GoalActivated: Rule("goal_activated", Category.GOALS, fold="goal_moved"),
+    goals.GoalHeld: Rule("goal_held", Category.GOALS, fold="goal_moved"),
+    goals.GoalResumed: Rule("goal_resumed", Category.GOALS, fold="goal_moved"),
+    goals.GoalCompleted: Rule("goal_completed", Category.GOALS),
+    goals.GoalCancelled: Rule("goal_cancelled", Category.GOALS),
+    goals.DivergenceSeen: Rule("divergence_seen", Category.OBSERVATIONS),
 }
 
 
-def _plan(kind: str, dutch: str, english: str, *, concerned: bool = False) -> Rule:
-    return Rule(kind, Category.PLAN, dutch, english, concerned=concerned)
+def _plan(kind: str, *, bound: Bound = Bound.PARENTS, concerned: bool = False, remind: int | None = None) -> Rule:
+    return Rule(kind, Category.PLAN, bound=bound, concerned=concerned, remind_days=remind)
 
 
-PLANS: Mapping[type[Fact], Rule] = {
-    plans.PlanConsulted: _plan(
-        "plan_consulted",
-        "Er is een plan. Lees het en zeg of u het ermee eens bent.",
-        "There is a plan. Read it and say whether you agree.",
-        concerned=True,
-    ),
-    plans.PlanRevised: _plan(
-        "plan_revised",
-        "Een plan is veranderd. Lees wat er anders is en zeg of u het ermee eens bent.",
-        "A plan has changed. Read what is different and say whether you agree.",
-        concerned=True,
-    ),
-    plans.AgreementRefused: _plan(
-        "agreement_refused",
-        "Iemand is het niet eens met een plan. Praat er samen over.",
-        "Someone does not agree with a plan. Talk about it together.",
-    ),
-    plans.RemedyTaken: _plan(
-        "remedy_taken",
-        "Er is een stap gezet om het eens te worden over een plan. Lees welke en doe mee.",
-        "A step was taken to come to an agreement on a plan. Read which, and take part.",
-    ),
-    plans.PlanEnforced: _plan(
-        "plan_enforced",
-        "Een plan geldt vanaf nu. Kijk wat u gaat doen.",
-        "A plan is in force from now on. See what is yours to do.",
-    ),
-    plans.PlanEvaluated: _plan(
-        "plan_evaluated",
-        "Er is teruggekeken op een plan. Lees wat daaruit kwam.",
-        "A plan has been looked back on. Read what came of it.",
-    ),
-    plans.PlanContinued: _plan(
-        "plan_continued",
-        "Een plan gaat verder zoals het is. Kijk wat u blijft doen.",
-        "A plan goes on as it is. See what stays yours to do.",
-    ),
-    plans.PlanClosed: _plan(
-        "plan_closed",
-        "Een plan is afgesloten. Lees hoe het is afgelopen.",
-        "A plan has been closed. Read how it ended.",
-    ),
-    plans.DeadlineDueSoon: _plan(
-        "deadline_due_soon",
-        "Er moet binnenkort iets gebeuren voor een plan. Kijk wat en wanneer.",
-        "Something must be done for a plan soon. See what, and by when.",
-        concerned=True,
-    ),
-    plans.DeadlineOverdue: _plan(
-        "deadline_overdue",
-        "Iets voor een plan is te laat. Kijk wat er nog moet gebeuren.",
-        "Something for a plan is overdue. See what is still to be done.",
-        concerned=True,
-    ),
+def _clock(kind: str, remind: int | None = None) -> Rule:
+    return Rule(kind, Category.PLAN, bound=Bound.PARENTS, concerned=True, fold="plan_deadline", remind_days=remind)
+
+
+PLANS: Table = {
+    plans.PlanConsulted: _plan("plan_consulted", concerned=True, remind=7),
+    plans.PlanRevised: _plan("plan_revised", concerned=True, remind=7),
+    plans.AgreementRefused: _plan("agreement_refused"),
+    plans.RemedyTaken: _plan("remedy_taken"),
+    plans.PlanEnforced: _plan("plan_enforced"),
+    plans.PlanEvaluated: _plan("plan_evaluated"),
+    plans.PlanContinued: _plan("plan_continued"),
+    plans.PlanClosed: _plan("plan_closed"),
+    plans.DeadlineDueSoon: _clock("deadline_due_soon"),
+    plans.DeadlineOverdue: _clock("deadline_overdue", remind=7),
 }
 
 
-def _heard(kind: str, dutch: str, english: str) -> Rule:
-    return Rule(kind, Category.EXPECTATIONS, dutch, english, concerned=True)
+def _heard(kind: str, remind: int | None = None, fold: str | None = None) -> Rule:
+    return Rule(kind, Category.EXPECTATIONS, concerned=True, remind_days=remind, fold=fold)
 
 
-DIALOGUES: Mapping[type[Fact], Rule] = {
-    dialogue.ExpectationVoiced: _heard(
-        "expectation_voiced",
-        "Iemand verwacht iets van u. Lees het en geef antwoord.",
-        "Someone expects something of you. Read it and answer.",
-    ),
-    dialogue.ExpectationAnswered: _heard(
-        "expectation_answered",
-        "Er is een antwoord op een verwachting. Kijk of u nu iets moet doen.",
-        "There is an answer to an expectation. See whether it is your turn.",
-    ),
-    dialogue.ExpectationWithdrawn: _heard(
-        "expectation_withdrawn",
-        "Een verwachting is ingetrokken. U hoeft er niets meer mee te doen.",
-        "An expectation has been taken back. There is nothing left for you to do.",
-    ),
-    dialogue.ProposalWithdrawn: _heard(
-        "proposal_withdrawn",
-        "Een voorstel is ingetrokken. Kijk wie nu aan de beurt is.",
-        "A proposal has been taken back. See whose turn it is now.",
-    ),
-    dialogue.CommitmentMade: _heard(
-        "commitment_made",
-        "Er is u iets beloofd. Lees wat en wanneer.",
-        "Something has been promised to you. Read what, and by when.",
-    ),
-    dialogue.CommitmentWithdrawn: _heard(
-        "commitment_withdrawn",
-        "Een afspraak gaat niet door. Lees waarom.",
-        "A commitment has been taken back. Read why.",
-    ),
-    dialogue.CommitmentReviewed: _heard(
-        "commitment_reviewed",
-        "Iemand heeft verteld hoe het ging met een afspraak. Vertel het ook.",
-        "Someone said how a commitment went. Say it too.",
-    ),
-    dialogue.OutcomesDiffer: _heard(
-        "outcomes_differ",
-        "U kijkt verschillend terug op een afspraak. Praat er samen over.",
-        "You look back on a commitment differently. Talk about it together.",
-    ),
-    dialogue.ReviewDue: _heard(
-        "review_due",
-        "Het is tijd om terug te kijken op een afspraak. Vertel hoe het ging.",
-        "It is time to look back on a commitment. Say how it went.",
-    ),
-    dialogue.ReviewOverdue: _heard(
-        "review_overdue",
-        "Er is nog niet teruggekeken op een afspraak. Doe het nu.",
-        "A commitment has not been looked back on. Do it now.",
-    ),
-    dialogue.Remarked: _heard(
-        "remarked",
-        "Er is iets gezegd over een verwachting. Lees het en antwoord als u wilt.",
-        "Something was said about an expectation. Read it, and answer if you like.",
-    ),
-    dialogue.CompanionProposed: _heard(
-        "companion_proposed",
-        "Iemand wil een ander bij een gesprek over een verwachting vragen. Zeg of u dat goed vindt.",
-        "Someone would like to have another in a dialogue about an expectation. Say whether you agree.",
-    ),
-    dialogue.CompanionJoined: _heard(
-        "companion_joined",
-        "Er doet iemand mee in een gesprek over een verwachting. U praat samen verder.",
-        "Someone has joined a dialogue about an expectation. You go on together.",
-    ),
-    dialogue.CompanionLeft: _heard(
-        "companion_left",
-        "Iemand doet niet meer mee in een gesprek over een verwachting. Ga samen verder of vraag een ander.",
-        "Someone has left a dialogue about an expectation. Go on together, or ask another.",
-    ),
+DIALOGUES: Table = {
+    dialogue.ExpectationVoiced: _heard("expectation_voiced", remind=7),
+    dialogue.ExpectationAnswered: _heard("expectation_answered"),
+    dialogue.ExpectationWithdrawn: _heard("expectation_withdrawn"),
+    dialogue.ProposalWithdrawn: _heard("proposal_withdrawn"),
+    dialogue.CommitmentMade: _heard("commitment_made"),
+    dialogue.CommitmentWithdrawn: _heard("commitment_withdrawn"),
+    dialogue.CommitmentReviewed: _heard("commitment_reviewed"),
+    dialogue.OutcomesDiffer: _heard("outcomes_differ"),
+    dialogue.ReviewDue: _heard("review_due", fold="commitment_review"),
+    dialogue.ReviewOverdue: _heard("review_overdue", remind=7, fold="commitment_review"),
+    dialogue.Remarked: _heard("remarked"),
+    dialogue.CompanionProposed: _heard("companion_proposed", remind=7),
+    dialogue.CompanionJoined: _heard("companion_joined"),
+    dialogue.CompanionLeft: _heard("companion_left"),
 }
 
 
-def _asked(kind: str, dutch: str, english: str) -> Rule:
-    return Rule(kind, Category.CONVERSATIONS, dutch, english, concerned=True)
+def _asked(kind: str, fold: str | None = None) -> Rule:
+    return Rule(kind, Category.CONVERSATIONS, concerned=True, fold=fold)
 
 
-CONVERSATIONS: Mapping[type[Fact], Rule] = {
-    conversations.ConversationPlanned: _asked(
-        "conversation_planned",
-        "U bent uitgenodigd voor een gesprek. Zeg of u komt en zet uw punten op de agenda.",
-        "You are invited to a conversation. Say whether you come, and put your points on the agenda.",
-    ),
-    conversations.ConversationMoved: _asked(
-        "conversation_moved",
-        "Een gesprek is veranderd. Kijk waar en wanneer het is.",
-        "A conversation has changed. See where and when it is.",
-    ),
-    conversations.ConversationCancelled: _asked(
-        "conversation_cancelled",
-        "Een gesprek gaat niet door. Lees waarom.",
-        "A conversation does not take place. Read why.",
-    ),
-    conversations.InvitationWithdrawn: _asked(
-        "invitation_withdrawn",
-        "U bent niet meer uitgenodigd voor een gesprek. Haal het uit uw agenda. Vraag de school gerust waarom.",
-        "You are no longer invited to a conversation. Take it out of your calendar. Ask the school why, if you like.",
-    ),
-    conversations.InvitationAnswered: _asked(
-        "invitation_answered",
-        "Iemand heeft gezegd of hij naar een gesprek komt. Kijk wie er zijn.",
-        "Someone said whether they come to a conversation. See who will be there.",
-    ),
-    conversations.PointAdded: _asked(
-        "point_added",
-        "Er staat een nieuw punt op de agenda van een gesprek. Lees het en bereid u voor.",
-        "There is a new point on the agenda of a conversation. Read it, and prepare.",
-    ),
-    conversations.ConversationHeld: _asked(
-        "conversation_held",
-        "Er is een gesprek geweest. Vertel of u gehoord bent.",
-        "A conversation took place. Say whether you were heard.",
-    ),
-    conversations.OutcomeRecorded: _asked(
-        "outcome_recorded",
-        "Er is opgeschreven wat er uit een gesprek kwam. Lees het en kijk wat u gaat doen.",
-        "What came of a conversation has been written down. Read it, and see what is yours to do.",
-    ),
+CONVERSATIONS: Table = {
+    conversations.ConversationPlanned: _asked("conversation_planned"),
+    conversations.ConversationMoved: _asked("conversation_moved"),
+    conversations.ConversationCancelled: _asked("conversation_cancelled"),
+    conversations.InvitationWithdrawn: _asked("invitation_withdrawn"),
+    conversations.InvitationAnswered: _asked("invitation_answered"),
+    conversations.PointAdded: _asked("point_added"),
+    conversations.ConversationHeld: _asked("conversation_held"),
+    conversations.OutcomeRecorded: _asked("outcome_recorded"),
 }
 
+
+def _network(kind: str, *, states: tuple[ConsentState, ...] = (), bound: Bound = Bound.FREE) -> Rule:
+    return Rule(kind, Category.NETWORK, states=frozenset(states), bound=bound)
+
+
+# Of two who decide the answers differ: both are told so, who made it so too, and neither who said what. It comes before
+# the rules below: who hears this does not hear of the answer that made it so.
+CONFLICT = Rule(
+    "consent_conflicting",
+    Category.NETWORK,
+    needs=Action.CONSENT,
+    states=frozenset({ConsentState.CONFLICTING}),
+    actor_too=True,
+    bound=Bound.FIXED,
+)
+ANSWERED = (network.ConsentGiven, network.ConsentRefused, network.ConsentWithdrawn, network.ConsentSettled)
+CONFLICTS: Table = dict.fromkeys(ANSWERED, CONFLICT)
+
+NETWORK: Table = {
+    network.ConsentAsked: Rule(
+        "consent_asked",
+        Category.NETWORK,
+        needs=Action.CONSENT,
+        bound=Bound.FIXED,
+        remind_days=7,
+    ),
+    # Only once it holds: one parent's yes that still waits for the other's is not the other's to know.
+    network.ConsentGiven: _network("consent_given", states=(ConsentState.GIVEN,)),
+    # Not for the other parent: of two who decide it would say who refused.
+    network.ConsentRefused: Rule("consent_refused", Category.NETWORK, askers=True, bound=Bound.FIXED),
+    # For everyone: who shared on it must stop, and the other parent has a right to know that nothing is shared.
+    network.ConsentWithdrawn: Rule("consent_withdrawn", Category.NETWORK, urgent=True, bound=Bound.FIXED),
+    network.MembershipEnded: _network("membership_ended"),
+    network.ConsentRenewalDue: Rule("consent_renewal_due", Category.NETWORK, bound=Bound.PARENTS, remind_days=14),
+    network.DisputeNoted: _network("dispute_noted", bound=Bound.PARENTS),
+    network.DisputeSettled: _network("dispute_settled", bound=Bound.PARENTS),
+    # Only those who review someone else's emergency may be told of a child's log: see network's policy.
+    network.EmergencyStarted: Rule("emergency_started", Category.LOG, urgent=True, bound=Bound.FIXED),
+    network.EmergencyReviewOverdue: Rule("emergency_review_overdue", Category.LOG, urgent=True, bound=Bound.FIXED),
+}
+
+
+def _file(kind: str, *, pace: Pace = Pace.NOW, remind: int | None = None) -> Rule:
+    """For those who keep the child's records, and so may do something about it."""
+    return Rule(kind, Category.IDENTITY, needs=Action.MANAGE, pace=pace, bound=Bound.FIXED, remind_days=remind)
+
+
+FILES: Table = {
+    erasure.ErasureAsked: _file("erasure_asked", remind=7),
+    erasure.ErasureDeclined: _file("erasure_declined"),
+    # At a year's end many fall due on one day: each child is a line in the inbox, and all of them are one mail.
+    erasure.RetentionDueSoon: _file("retention_due_soon", pace=Pace.DAILY),
+}
+
+TOOLS: Table = {gate.DeletionOverdue: _file("deletion_overdue")}
+"""To whoever keeps the school's records: it is they who let the tool in."""
+
+UNANSWERED = Rule("unanswered", Category.NETWORK, askers=True, bound=Bound.FREE)
+"""Who asks on the school's behalf, of what waited too long: made of a notice, not of an event."""
+
+OF_NETWORK: tuple[Table, ...] = (CONFLICTS, NETWORK, FILES, DIALOGUES)
+OF_GOALS: tuple[Table, ...] = (GOALS, PLANS, CONVERSATIONS)
 BY_KIND: Mapping[str, Rule] = {
-    rule.kind: rule
-    for rules in (GOALS, PLANS, NETWORK, FILES, TOOLS, DIALOGUES, CONVERSATIONS)
-    for rule in rules.values()
+    rule.kind: rule for table in (*OF_NETWORK, *OF_GOALS, TOOLS) for rule in table.values()
+} | {UNANSWERED.kind: UNANSWERED}
+
+ANSWERS: Mapping[type[Fact], Answers] = {
+    network.ConsentGiven: Answers(("consent_asked",)),
+    network.ConsentRefused: Answers(("consent_asked",)),
+    network.ConsentEnded: Answers(("consent_asked", "consent_renewal_due"), everyone=True),
+    network.ConsentSettled: Answers(("consent_conflicting",), everyone=True),
+    dialogue.ExpectationAnswered: Answers(("expectation_voiced", "expectation_answered")),
+    dialogue.ExpectationWithdrawn: Answers(("expectation_voiced", "companion_proposed"), everyone=True),
+    dialogue.CommitmentReviewed: Answers(("review_due", "review_overdue")),
+    dialogue.CompanionJoined: Answers(("companion_proposed",), everyone=True),
+    plans.AgreementGiven: Answers(("plan_consulted", "plan_revised")),
+    plans.AgreementRefused: Answers(("plan_consulted", "plan_revised")),
+    plans.PlanEnforced: Answers(("plan_consulted", "plan_revised"), everyone=True),
+    plans.PlanEvaluated: Answers(("deadline_due_soon", "deadline_overdue"), everyone=True),
+    plans.PlanClosed: Answers(
+        ("plan_consulted", "plan_revised", "deadline_due_soon", "deadline_overdue"), everyone=True
+    ),
+    erasure.ErasureConfirmed: Answers(("erasure_asked",), everyone=True),
+    erasure.ErasureDeclined: Answers(("erasure_asked",), everyone=True),
 }
+"""Events after which nobody is reminded any more of an earlier notice about the same thing."""

@@ -200,9 +200,9 @@ class Sender:
             raise
         if claimed["state"] != DeliveryState.CLAIMED:
             return
-        about, notice = UUID(claimed["about"]), UUID(claimed["notice"])
+        about, notice = UUID(claimed["about"]), UUID(claimed["message"])
         outcome, code = await self._attempt(channel, self.contact(school, due.member, about), notice, before)
-        body = SettleDelivery(delivery=due.delivery, tries=claimed["tries"], outcome=outcome, code=code)
+        body = SettleDelivery(delivery=UUID(claimed["delivery"]), tries=claimed["tries"], outcome=outcome, code=code)
         await self._settle(school, body)
 
     async def _attempt(

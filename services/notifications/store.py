@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from uuid import UUID
 
-from services.notifications.model import ALWAYS, Notice, delivery_id
+from services.notifications.model import ALWAYS, Adjusted, DeliveryState, Notice, delivery_id, read_adjusted
+from services.notifications.preferences import Preferences, read_preferences
+from services.notifications.times import DaysOff, Pace, Release, read_days_off
 from shared.db import Connection
 from shared.events.network import Grant
 from shared.events.notifications import Channel
+from shared.events.words import Category, Purpose
 
 ACCESS = """
 SELECT id, version, grants FROM access WHERE school = $1 AND id = ANY ($2)
@@ -17,24 +21,83 @@ SELECT id, version, grants FROM access WHERE school = $1 AND id = ANY ($2)
 ERASED = "SELECT id FROM erased WHERE school = $1 AND id = ANY ($2)"
 ADD_NOTICES = """
 WITH added AS (
-    INSERT INTO notice (school, id, version, member, about, source, thing, kind, category, purpose, state, occurred_at, queued_at)
-    SELECT $1, n.id, 1, n.member, n.about, n.source, n.thing, n.kind, n.category, n.purpose, 'unread', n.occurred_at, n.queued_at
+    INSERT INTO notice (school, id, version, member, about, source, thing, kind, category, purpose, state, occurred_at, queued_at,
+                        urgent, told, fold, remind_at)
+    SELECT $1, n.id, 1, n.member, n.about, n.source, n.thing, n.kind, n.category, n.purpose, 'unread', n.occurred_at, n.queued_at,
+           n.urgent, n.told, n.fold, n.remind_at
       FROM jsonb_populate_recordset(NULL::notice, $2) n
      ORDER BY n.id
     ON CONFLICT ON CONSTRAINT notice_once DO NOTHING
-    RETURNING id, queued_at
+    RETURNING id, member, about
 ), sent AS (
-    INSERT INTO delivery (school, id, version, notice, channel, urgent, state, tries, doubts, next_try_at)
-    SELECT $1, d.id, 1, d.notice, d.channel, d.urgent, 'queued', 0, 0, added.queued_at
+    INSERT INTO delivery (school, id, version, notice, channel, urgent, state, tries, doubts, next_try_at, due_at, member, about,
+                          pace, period, bundle, release_at, why)
+    SELECT $1, d.id, 1, d.notice, d.channel, d.urgent, d.state, 0, 0, d.next_try_at, d.due_at, added.member, added.about,
+           d.pace, d.period, d.bundle, d.release_at, d.why
       FROM jsonb_populate_recordset(NULL::delivery, $3) d JOIN added ON added.id = d.notice
      ORDER BY d.id
 )
 SELECT id FROM added
 """  # noqa: E501  a column list is read across
+# Of a member's unread notices with one fold the newest is shown; what of the others has not left does not leave.
+FOLD = """
+WITH newest AS (
+    SELECT x.id, x.member, x.fold FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS x (id, member, fold)
+), older AS (
+    UPDATE notice n SET folded_into = w.id, version = n.version + 1, remind_at = NULL
+      FROM newest w
+     WHERE n.school = $1 AND n.member = w.member AND n.fold = w.fold AND n.state = 'unread' AND n.folded_into IS NULL
+       AND n.id <> w.id
+    RETURNING n.id, n.member, n.about, n.kind, n.folds, n.folded_into
+), counted AS (
+    UPDATE notice n SET folds = n.folds + o.number, version = n.version + 1
+      FROM (SELECT folded_into, sum(folds + 1)::int AS number FROM older GROUP BY 1) o
+     WHERE n.school = $1 AND n.id = o.folded_into
+), stopped AS (
+    UPDATE delivery d SET state = 'cancelled', code = 'folded', version = d.version + 1
+      FROM older o
+     WHERE d.school = $1 AND d.notice = o.id AND d.state IN ('held', 'queued')
+    RETURNING d.notice, d.channel, d.tries
+)
+SELECT s.notice, s.channel, s.tries, o.member, o.about, o.kind
+  FROM stopped s JOIN older o ON o.id = s.notice ORDER BY 1, 2
+"""
+CAUSES = """
+INSERT INTO notice_cause (school, id, version, about, thing, kind, occurred_at, untold)
+SELECT $1, c.id, 1, c.about, c.thing, c.kind, c.occurred_at, c.untold
+  FROM jsonb_populate_recordset(NULL::notice_cause, $2) c
+ ORDER BY c.id
+ON CONFLICT DO NOTHING
+"""
+ANSWERED = """
+UPDATE notice n SET answered = true, remind_at = NULL, version = version + 1
+  FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS a (thing, member, kind)
+ WHERE n.school = $1 AND n.thing = a.thing AND n.kind = a.kind
+   AND (a.member IS NULL OR n.member = a.member) AND NOT n.answered
+"""
+UNTOLD_NOW = """
+SELECT d.id, d.notice, d.channel, d.tries, d.version, n.member, n.about, n.kind, n.category, n.purpose
+  FROM delivery d JOIN notice n ON n.school = d.school AND n.id = d.notice
+ WHERE d.school = $1 AND d.about = ANY ($2) AND d.state IN ('held', 'queued', 'deferred') ORDER BY d.id FOR UPDATE OF d
+"""
+CANCEL = """
+UPDATE delivery SET state = 'cancelled', code = $3, version = version + 1 WHERE school = $1 AND id = ANY ($2)
+"""
+RULES = "SELECT DISTINCT ON (kind) kind, number, settings FROM notice_rule WHERE school = $1 ORDER BY kind, number DESC"
+WANTS = "SELECT id, settings FROM preference WHERE school = $1 AND id = ANY ($2)"
+OFF = "SELECT years FROM days_off WHERE school = $1"
+SET_OFF = """
+INSERT INTO days_off AS o (school, id, version, years) VALUES ($1, $2, 1, jsonb_build_object($3::text, $4::jsonb))
+ON CONFLICT (school, id) DO UPDATE SET version = o.version + 1, years = o.years || excluded.years
+"""
+NOW = "SELECT clock_timestamp() + shift FROM time_shift"
 DUE = """
 SELECT d.id, n.member, d.urgent FROM delivery d JOIN notice n ON n.school = d.school AND n.id = d.notice
  WHERE d.school = $1 AND d.channel = $2 AND d.urgent >= $3 AND d.state IN ('queued', 'deferred', 'claimed')
    AND d.next_try_at <= clock_timestamp()
+   AND (d.bundle IS NULL OR NOT EXISTS (
+        SELECT FROM delivery e WHERE e.school = d.school AND e.bundle = d.bundle AND e.id < d.id
+                                 AND e.state IN ('queued', 'deferred', 'claimed')))
  ORDER BY d.urgent DESC, d.next_try_at LIMIT $4
 """
 REACHABLE = """
@@ -79,21 +142,152 @@ async def list_channels(conn: Connection, school: str, members: Collection[UUID]
     }
 
 
-async def add_notices(
-    conn: Connection, school: str, notices: Sequence[Notice], channels: Mapping[UUID, tuple[Channel, ...]]
-) -> set[UUID]:
-    """Adds the notices that are not there yet, each with a delivery through each of its member's channels.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A notice's delivery through one channel: when it goes, and in which message."""
 
-    Returns the ids of those it added.
-    """
+    notice: UUID
+    channel: Channel
+    urgent: bool
+    due_at: datetime
+    pace: Pace
+    until: Release
+    bundle: UUID | None = None
+
+    def row(self) -> dict[str, object]:
+        """Returns the row of table delivery."""
+        held = self.until.why is not None
+        return {
+            "id": delivery_id(self.notice, self.channel),
+            "notice": self.notice,
+            "channel": self.channel,
+            "urgent": self.urgent,
+            "state": DeliveryState.HELD if held else DeliveryState.QUEUED,
+            "next_try_at": self.due_at,
+            "due_at": None if held else self.due_at,
+            "pace": self.pace,
+            "period": self.until.period,
+            "bundle": self.bundle,
+            "release_at": self.until.at if held else None,
+            "why": self.until.why,
+        }
+
+
+async def add_notices(
+    conn: Connection, school: str, notices: Sequence[Notice], planned: Sequence[Planned]
+) -> set[UUID]:
+    """Adds the notices that are not there yet, each with its deliveries; returns the ids of those it added."""
     if not notices:
         return set()
-    deliveries = [
-        {"id": delivery_id(notice.id, channel), "notice": notice.id, "channel": channel, "urgent": notice.urgent}
-        for notice in notices
-        for channel in channels[notice.member]
+    rows = [
+        {
+            "id": one.id,
+            "member": one.member,
+            "about": one.about,
+            "source": one.source,
+            "thing": one.thing,
+            "kind": one.kind,
+            "category": one.category,
+            "purpose": one.purpose,
+            "occurred_at": one.occurred_at,
+            "queued_at": one.queued_at,
+            "urgent": one.urgent,
+            "told": one.told,
+            "fold": one.fold,
+            "remind_at": one.remind_at,
+        }
+        for one in notices
     ]
-    return {row["id"] for row in await conn.fetch(ADD_NOTICES, school, notices, deliveries)}
+    return {row["id"] for row in await conn.fetch(ADD_NOTICES, school, rows, [one.row() for one in planned])}
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A delivery that does not leave any more."""
+
+    notice: UUID
+    member: UUID
+    about: UUID
+    kind: str
+    channel: Channel
+    tries: int
+
+
+async def fold_notices(conn: Connection, school: str, newest: Sequence[Notice]) -> list[Stopped]:
+    """Folds what is older and unread into these, each the newest of its member and fold; returns what is stopped."""
+    if not newest:
+        return []
+    columns = [one.id for one in newest], [one.member for one in newest], [one.fold for one in newest]
+    return [
+        Stopped(row["notice"], row["member"], row["about"], row["kind"], Channel(row["channel"]), row["tries"])
+        for row in await conn.fetch(FOLD, school, *columns)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery that has not left, with what its recipient must be allowed."""
+
+    id: UUID
+    stopped: Stopped
+    category: Category
+    purpose: Purpose
+
+
+async def list_waiting(conn: Connection, school: str, subjects: Collection[UUID]) -> list[Waiting]:
+    """Returns, locked, the deliveries about these subjects that have not left and are not under way."""
+    return [
+        Waiting(
+            row["id"],
+            Stopped(row["notice"], row["member"], row["about"], row["kind"], Channel(row["channel"]), row["tries"]),
+            Category(row["category"]),
+            Purpose(row["purpose"]),
+        )
+        for row in await conn.fetch(UNTOLD_NOW, school, list(subjects))
+    ]
+
+
+async def cancel(conn: Connection, school: str, deliveries: Sequence[UUID], code: str) -> None:
+    """Cancels these deliveries."""
+    await conn.execute(CANCEL, school, deliveries, code)
+
+
+async def add_causes(conn: Connection, school: str, causes: Sequence[Mapping[str, object]]) -> None:
+    """Notes whom events were not told to."""
+    if causes:
+        await conn.execute(CAUSES, school, causes)
+
+
+async def answer_notices(conn: Connection, school: str, answered: Sequence[tuple[UUID, UUID | None, str]]) -> None:
+    """Notes what was dealt with: (thing, member or everyone's, kind)."""
+    if answered:
+        await conn.execute(ANSWERED, school, *(list(column) for column in zip(*answered, strict=True)))
+
+
+async def get_rules(conn: Connection, school: str) -> dict[str, Adjusted]:
+    """Returns how the school has adjusted rules, by kind."""
+    return {row["kind"]: read_adjusted(row["number"], row["settings"]) for row in await conn.fetch(RULES, school)}
+
+
+async def get_wants(conn: Connection, school: str, members: Collection[UUID]) -> dict[UUID, Preferences]:
+    """Returns the preferences of those members who have any."""
+    return {row["id"]: read_preferences(row["settings"]) for row in await conn.fetch(WANTS, school, list(members))}
+
+
+async def get_days_off(conn: Connection, school: str) -> DaysOff:
+    """Returns the days on which nobody is at school."""
+    return read_days_off(await conn.fetchval(OFF, school))
+
+
+async def set_days_off(conn: Connection, school: str, subject: UUID, year: int, days: Sequence[Sequence[date]]) -> None:
+    """Keeps the days off of a school year, whole."""
+    await conn.execute(SET_OFF, school, subject, str(year), days)
+
+
+async def domain_now(conn: Connection) -> datetime:
+    """Returns the present moment of domain time."""
+    now: datetime = await conn.fetchval(NOW)
+    return now
 
 
 @dataclass(frozen=True, slots=True)

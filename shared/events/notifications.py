@@ -13,6 +13,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from shared.events.base import Fact, by_type
+from shared.events.words import Role
 
 
 class Channel(StrEnum):
@@ -97,6 +98,35 @@ class NoticeDone(_Notifications):
     NAME: ClassVar[str] = "notice.done"
 
 
+class NoticeReminded(_Notifications):
+    """It still waits for the recipient's answer: the channels are tried once more, for the `round`th time."""
+
+    NAME: ClassVar[str] = "notice.reminded"
+    round: int
+
+
+class PreferencesSet(Fact):
+    """A person set what it wants of notices. About the school: it concerns no child."""
+
+    PRODUCER: ClassVar[str] = "notifications"
+    NAME: ClassVar[str] = "preferences.set"
+    recipient: UUID
+    version: int
+
+
+class RuleSet(Fact):
+    """The school adjusted whom it tells of a kind of event, and how soon. About the school; `number` is its version."""
+
+    PRODUCER: ClassVar[str] = "notifications"
+    NAME: ClassVar[str] = "rule.set"
+    kind: str
+    number: int
+    told: bool
+    left_out: tuple[Role, ...]
+    pace: str | None
+    remind_days: int | None
+
+
 class _Address(Fact):
     """An address itself is never told: who it is of, through what, and which row (`thing`)."""
 
@@ -171,6 +201,9 @@ FACTS = by_type(
         NoticeCancelled,
         NoticeRead,
         NoticeDone,
+        NoticeReminded,
+        PreferencesSet,
+        RuleSet,
         AddressAdded,
         AddressAsked,
         AddressVerified,

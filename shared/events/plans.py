@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from shared.events.base import Fact
 from shared.events.words import Basis
 
@@ -226,6 +228,14 @@ class DeadlineOverdue(_Deadline):
     NAME: ClassVar[str] = "deadline.overdue"
 
 
+class DaysOff(BaseModel):
+    """A holiday: nobody is at school on these days, both included. What it is called is not told."""
+
+    model_config = Fact.model_config
+    first_on: date
+    last_on: date
+
+
 class SchoolYearSet(Fact):
     """The school set a year's days, with so many holidays. `version` is the calendar's, `thing` the school."""
 
@@ -235,6 +245,8 @@ class SchoolYearSet(Fact):
     starts_on: date
     ends_on: date
     holidays: int
+    days_off: tuple[DaysOff, ...] | None = None
+    """Each holiday; None: this event is older than that."""
 
 
 FACTS: tuple[type[Fact], ...] = (

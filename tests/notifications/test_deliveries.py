@@ -49,6 +49,7 @@ def snapshot(*, view: View | None = None, age: timedelta = timedelta(0), **deliv
             "id": str(uuid4()),
             "version": 3,
             "channel": "mail",
+            "urgent": False,
             "state": "queued",
             "tries": 1,
             "next_try_at": NOW.isoformat(),

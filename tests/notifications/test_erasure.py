@@ -43,7 +43,7 @@ async def test_notices_about_the_child_go_and_others_stay(applier: Applier, db: 
     async with db.school(school) as conn:
         text = await conn.fetchval("SELECT event FROM journal ORDER BY seq DESC LIMIT 1")
     event = Event.parse(text.encode())
-    assert event.fact(ChildErased).rows == {"notice": 1, "delivery": 1}
+    assert event.fact(ChildErased).rows == {"notice": 1, "delivery": 1, "notice_cause": 1}
     assert event.type == "nl.samenkracht.notifications.child.erased.v1"
 
 

@@ -44,6 +44,8 @@ KEPT = {
         "goal_template_text": "of the school: example words about no child",
     },
     "notifications": {
+        "notice_rule": "of the school",
+        "days_off": "of the school",
         "witnessed": "sizes and hashes of the log",
         "outlet": "of the school: channels that it set up itself",
     },

@@ -1,0 +1,140 @@
+"""What a person wants of notices: language, hours, and how soon which kind comes through which channel.
+
+One's own matter: no grant is asked, and nobody else reads or sets it. What is urgent takes no notice of it. A
+whole channel is stopped elsewhere (addresses), and then all of it lies in the inbox.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from services.notifications.times import Pace, Quiet, Times, foundation
+from shared.db import encode
+from shared.events.base import Act, NewEvent, Viewed
+from shared.events.notifications import Channel, PreferencesSet
+from shared.events.words import Action, Basis, Category, school_subject
+from shared.text import Code
+from shared.unit import Asked, Change, Endpoint, Query, Request, Row, Snapshot, stale
+
+Language = Literal["nl", "en"]
+
+
+class Paced(BaseModel):
+    """How soon one kind of notice (or `all`) comes through one channel."""
+
+    model_config = Request.model_config
+    kind: Code
+    channel: Channel
+    pace: Pace
+
+
+class Preferences(BaseModel):
+    """A person's own settings; None: as the foundation has it."""
+
+    model_config = Request.model_config
+    language: Language | None = None
+    quiet: str | None = None
+    """`21:00-07:00`, or `none`."""
+    digest_at: Annotated[int, Field(ge=0, le=23)] | None = None
+    digest_on: Annotated[int, Field(ge=1, le=7)] | None = None
+    days_off: bool | None = None
+    """Nothing on the school's days off; None: so for who works at school, not for parents and the child."""
+    paces: Annotated[tuple[Paced, ...], Field(max_length=400)] = ()
+
+    @field_validator("quiet")
+    @classmethod
+    def _hours(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                return str(Quiet.read(value) or "none")
+            except ValueError:
+                msg = "must be two times of the day as 21:00-07:00, or none"
+                raise ValueError(msg) from None
+        return None
+
+    def pace(self, kind: str, channel: Channel) -> Pace | None:
+        """Returns how soon this kind comes through the channel; None: the person has not said."""
+        for name in (kind, "all"):
+            for one in self.paces:
+                if (one.kind, one.channel) == (name, channel):
+                    return one.pace
+        return None
+
+    def times(self, *, works_here: bool) -> Times:
+        """Returns the person's hours; `works_here`: not as a parent or the child."""
+        ours = foundation()
+        return Times(
+            Quiet.read(ours.quiet if self.quiet is None else self.quiet),
+            ours.digest_at if self.digest_at is None else self.digest_at,
+            ours.digest_on if self.digest_on is None else self.digest_on,
+            works_here if self.days_off is None else self.days_off,
+        )
+
+
+def read_preferences(settings: object) -> Preferences:
+    """Returns what table `preference` keeps; None: the person has set nothing."""
+    return NOTHING_SET if settings is None else Preferences.model_validate_json(encode(settings))
+
+
+NOTHING_SET = Preferences()
+
+
+class SetPreferences(Request):
+    """Sets the asking person's preferences, whole. `version` is theirs as seen, 0 when none were set."""
+
+    version: Annotated[int, Field(ge=0, lt=2**31)]
+    preferences: Preferences
+
+
+class OwnPreferences(Query):
+    """The asking person's preferences."""
+
+
+def own_act(asked: Asked[Any], action: Action) -> Act:
+    """Returns the act of a member on what is its own: no grant is needed, and it concerns no child."""
+    actor = asked.actor
+    return Act(
+        actor=actor.id,
+        kind=actor.kind,
+        door=actor.door,
+        operator=actor.operator,
+        on_behalf_of=actor.on_behalf_of,
+        purpose=asked.body.purpose,
+        action=action,
+        category=Category.CONTACT,
+        basis=Basis.OWN_DATA,
+    )
+
+
+def decide_set(asked: Asked[SetPreferences], seen: Snapshot) -> Change:
+    """Sets the preferences; what waits already is weighed by them when its time comes."""
+    body, found = asked.body, seen.state["preference"]
+    version = found["version"] if found else 0
+    if body.version != version:
+        raise stale(body.version, version)
+    settings = body.preferences.model_dump(mode="json", exclude_none=True)
+    row = Row("preference", asked.actor.id, version, {"settings": settings, "set_at": seen.now})
+    fact = PreferencesSet(recipient=asked.actor.id, version=version + 1)
+    event = NewEvent(fact, school_subject(asked.school), own_act(asked, Action.MANAGE))
+    return Change(permits=(), events=(event,), rows=(row,), reply={"version": version + 1})
+
+
+def decide_show(asked: Asked[OwnPreferences], seen: Snapshot) -> Change:
+    """Answers the person's preferences, and what holds where nothing is set."""
+    found = seen.state["preference"]
+    fact = Viewed(query="preferences", things=1 if found else 0)
+    event = NewEvent(fact, school_subject(asked.school), own_act(asked, Action.VIEW), producer="notifications")
+    result = {
+        "version": found["version"] if found else 0,
+        "preferences": read_preferences(found and found["settings"]).model_dump(mode="json"),
+        "else": foundation().model_dump(mode="json"),
+    }
+    return Change(permits=(), events=(event,), result=result)
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint("set-preferences", SetPreferences, "read_preference", decide_set),
+    Endpoint("preferences", OwnPreferences, "read_preference", decide_show),
+)
