@@ -17,6 +17,10 @@ NOTICES = ("SAMEN_NOTICES_QUIET", "SAMEN_NOTICES_DIGEST_AT", "SAMEN_NOTICES_DIGE
 """What a process takes from its parent; settings of the caller's other tools don't leak in."""
 
 
+SERVED = ("SAMEN_TILES_PORT", "SAMEN_TILES_HOST")
+"""Where audit serves its logs as files: nowhere, unless whoever starts it says so."""
+
+
 def base_environment() -> dict[str, str]:
     """Return what every process of ours gets: the inherited few, OpenTelemetry's own, and UTC."""
     kept = {name: os.environ[name] for name in (*INHERITED, *NOTICES) if name in os.environ}
@@ -55,7 +59,8 @@ def service_environment(
         env |= {"SAMEN_SMTP_HOST": smtp[0], "SAMEN_SMTP_PORT": str(smtp[1])}
     if service == "audit":
         env |= {"SAMEN_LOG_KEY": str(keys.token_key(LOG_KEY)), "SAMEN_LOG_DIR": str(log_dir)}
-        env |= {"SAMEN_WITNESS_POLICY": str(keys.witness_policy)}
+        env |= {"SAMEN_WITNESS_POLICY": str(keys.witness_policy), "SAMEN_TILES_READERS": str(keys.tile_readers)}
+        env |= {name: os.environ[name] for name in SERVED if name in os.environ}
     if service in {"audit", WITNESS}:
         env |= {"SAMEN_LOG_PUBLIC_KEY": str(keys.log_public)}
     if service == WITNESS:

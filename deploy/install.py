@@ -62,7 +62,13 @@ def install_bundles(
         name = database.service
         files = [keys.creds(name), keys.trusted, keys.token_key(name)]
         if name == "audit":
-            files += [keys.token_key(LOG_KEY), keys.old(LOG_KEY), keys.log_public, keys.witness_policy]
+            files += [
+                keys.token_key(LOG_KEY),
+                keys.old(LOG_KEY),
+                keys.log_public,
+                keys.witness_policy,
+                keys.tile_readers,
+            ]
         if name == WITNESS:
             files += [keys.token_key(WITNESS_KEY), keys.old(WITNESS_KEY), keys.log_public]
         if name == GATE:
@@ -71,6 +77,8 @@ def install_bundles(
         port_file = Path("/tmp/port")  # noqa: S108 (its own container)
         env = service_environment(database, nats_url, inside, port_file, LOG_DIR, http_port=8080, smtp=smtp)
         own = {key: value for key, value in env.items() if key.startswith("SAMEN_")} | {"SAMEN_HTTP_HOST": "0.0.0.0"}  # noqa: S104 (its own container)
+        if name == "audit":
+            own |= {"SAMEN_TILES_HOST": "0.0.0.0"}  # noqa: S104 (its own container; without a port nothing is served)
         write_private(bundles / name / "environment", "".join(f"{k}={v}\n" for k, v in sorted(own.items())))
     accounts = sorted((keys.root / "accounts").glob("*.jwt"))
     logins = [keys.creds(login) for login in PROVISIONERS]

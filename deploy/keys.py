@@ -64,6 +64,11 @@ class Keys:
         return self.root / f"{LOG_KEY}.pub.pem"
 
     @property
+    def tile_readers(self) -> Path:
+        """Who may read the logs as files over HTTP, by the hashes of their tokens; at first nobody."""
+        return self.root / "tile-readers.json"
+
+    @property
     def witness_policy(self) -> Path:
         """Whose cosignatures a checkpoint needs (c2sp.org/tlog-policy). Made once; then the operators' to change."""
         return self.root / "witnesses.policy"
@@ -129,6 +134,8 @@ class Keys:
         now_s = int(time.time()) if issued_at is None else issued_at
         self._ensure_nats(now_s)
         self._ensure_tokens(now_s)
+        if not self.tile_readers.exists():
+            write_private(self.tile_readers, "[]\n")
 
     def prepare_slots(self, count: int, issued_at: int | None = None) -> list[str]:
         """Prepare the accounts of so many more tools; raises Offline where the operator's seed is not."""

@@ -91,7 +91,7 @@ ENTRIES = {
     "audit": Entry(
         "The audit log: who looked, by whom, refusals, proof.",
         "audit",
-        adds=("audit_questions:add_to", "restriction:add_to"),
+        adds=("audit_questions:add_to", "restriction:add_to", "readers:add_to"),
     ),
 }
 

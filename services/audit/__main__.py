@@ -11,6 +11,7 @@ from services.audit.judging import judge_all
 from services.audit.log_keys import LogSettings
 from services.audit.model import SERVICE
 from services.audit.reactions import lanes
+from services.audit.serving import serve_tiles
 from services.audit.tasks import give_tails, reload, sign_checkpoints
 from shared.service import Service, run
 
@@ -21,5 +22,6 @@ if __name__ == "__main__":
         partial(cosign_checkpoints, logs=logs),
         give_tails,
         judge_all,
+        serve_tiles,
     )
     run(Service(SERVICE, ENDPOINTS, lanes(logs), tasks=tasks, reload=partial(reload, logs=logs)))

@@ -49,13 +49,21 @@ class ExportCheckpoints(Query):
     until: Index
 
 
-def _may(asked: Asked[Any], seen: Snapshot) -> Permit:
-    return seen.require(asked, Action.EXPORT, Category.LOG, about=school_subject(asked.school))
+def may_export(asked: Asked[Any], seen: Snapshot) -> Permit:
+    """Returns a permit to export the school's log, or raises Denial.
+
+    Nobody exports a log that has a child of their own in it (Problem): what may be held back from a family cannot be
+    left out of it, and everybody's family is told the same.
+    """
+    permit = seen.require(asked, Action.EXPORT, Category.LOG, about=school_subject(asked.school))
+    if seen.state.get("family"):
+        raise Problem(ProblemType.FORBIDDEN, "a child of your own is in this log: have another auditor export it")
+    return permit
 
 
 def decide_export(asked: Asked[Export], seen: Snapshot) -> Change:
     """Gives the checkpoint that the pack is under, and where its lines begin and end."""
-    permit = _may(asked, seen)
+    permit = may_export(asked, seen)
     over = signed(seen)
     first, end = seen.state["first"], seen.state["end"]
     if first is None:
@@ -66,13 +74,13 @@ def decide_export(asked: Asked[Export], seen: Snapshot) -> Change:
 
 def decide_lines(asked: Asked[ExportLines], seen: Snapshot) -> Change:
     """Gives entries, as they are hashed."""
-    permit = _may(asked, seen)
+    permit = may_export(asked, seen)
     return shown(permit, "export-lines", school_subject(asked.school), {"lines": seen.state["lines"]})
 
 
 def decide_hashes(asked: Asked[ExportHashes], seen: Snapshot) -> Change:
     """Gives leaf hashes, joined, in base64."""
-    permit = _may(asked, seen)
+    permit = may_export(asked, seen)
     joined = bytes.fromhex(seen.state["hashes"])
     result = {"hashes": b64encode(joined).decode()}
     return shown(permit, "export-hashes", school_subject(asked.school), result, things=len(joined) // 32)
@@ -80,7 +88,7 @@ def decide_hashes(asked: Asked[ExportHashes], seen: Snapshot) -> Change:
 
 def decide_checkpoints(asked: Asked[ExportCheckpoints], seen: Snapshot) -> Change:
     """Gives checkpoints."""
-    permit = _may(asked, seen)
+    permit = may_export(asked, seen)
     found = seen.state["checkpoints"]
     result = {"notes": [one["note"] for one in found], "last": found[-1]["size"] if found else None}
     return shown(permit, "export-checkpoints", school_subject(asked.school), result, things=len(found))

@@ -102,10 +102,11 @@ def decide_judge(asked: Asked[JudgePeriod], seen: Snapshot) -> Change:
     permit = may_look(asked, seen, school)
     page = Judged(seen.state)
     found = within(page.judge(page.lines), page.lines, body.since, body.until)
+    kept = set(seen.state["kept"])
     judged = sum(body.since <= said.at < body.until for said in page.lines)
     result = {
         "judged": judged,
-        "findings": [{**asdict(one), "part": part_of(one)} for one in found],
+        "findings": [{**asdict(one), "part": part_of(one)} for one in found if one.idx not in kept],
         "next": page.lines[-1].idx + 1 if len(page.lines) == body.limit else None,
     }
     return shown(permit, "judge", school, result, things=judged)

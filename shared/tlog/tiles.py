@@ -6,9 +6,12 @@ as `<n>.p/<width>`. Beside that standard, `events/<n>` holds the events that the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 WIDTH = 256
+HEIGHT = 8
 HASH_SIZE = 32
 ENTRIES = "tile/entries"
 EVENTS = "events"
@@ -37,6 +40,30 @@ def place(kind: str, index: int, size: int) -> str:
     """Returns the path of the file that holds thing `index` of a kind of which there are `size`."""
     number = index // WIDTH
     return path(kind, number, min(size - number * WIDTH, WIDTH))
+
+
+class Wanted(NamedTuple):
+    """A tile or bundle that is asked for by its path: file `number` of a kind, with `width` things."""
+
+    kind: str
+    level: int
+    number: int
+    width: int
+
+
+NAMED = re.compile(r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
+
+
+def named(place: str) -> Wanted | None:
+    """Returns what a path below a log names; None: no tile and no bundle has that path."""
+    found = NAMED.fullmatch(place)
+    if found is None:
+        return None
+    level, number, width = found[1], int(found[2].replace("x", "").replace("/", "")), int(found[3] or WIDTH)
+    kind = ENTRIES if level == "entries" else hashes(int(level))
+    wanted = Wanted(kind, 0 if level == "entries" else int(level), number, width)
+    is_one = width <= WIDTH and wanted.level < 8 and path(kind, number, width) == place
+    return wanted if is_one else None
 
 
 def packed(kind: str, thing: bytes) -> bytes:

@@ -31,7 +31,7 @@ from tests.audit.support import (
 )
 from tests.audit.test_questions import CONSENT, consent
 
-ADMIN, LEADER, SECOND = (pseudonym(number) for number in (31, 32, 33))
+ADMIN, LEADER, SECOND, OTHER_AUDITOR = (pseudonym(number) for number in (31, 32, 33, 34))
 DAY = timedelta(days=1)
 
 
@@ -183,6 +183,37 @@ async def test_nobody_keeps_the_log_of_a_child_of_their_own(kept: Log) -> None:
         )
     assert (await kept.ask("restrictions", SECOND, purpose="administration"))["restrictions"] == []
     assert len((await kept.ask("restrictions", ADMIN, purpose="administration"))["restrictions"]) == 2
+
+
+async def test_a_guardian_who_is_an_auditor_too_gets_no_findings_on_what_is_held_back(kept: Log) -> None:
+    journal = Journal(kept.school, "network")
+    joined(journal, OTHER_AUDITOR)
+    await kept.log(journal.events)
+    await kept.sign()
+    (held,) = [
+        row["idx"] for row in await kept.rows("SELECT idx FROM line WHERE category = 'care' AND about = $1", CHILD)
+    ][:1]
+    async with kept.db.school(kept.school) as conn:
+        await conn.executemany(
+            "INSERT INTO finding (school, idx, code, part, says, shows) VALUES ($1, $2, 'after_end', '', '{}', '{}')",
+            [(kept.school, held), (kept.school, 0)],
+        )
+    audits = [log_grant(one, Role.AUDITOR, Purpose.OVERSIGHT, Basis.LEGAL_DUTY) for one in (AUDITOR, OTHER_AUDITOR)]
+    keepers = [keeper(ADMIN, Role.SCHOOL_ADMINISTRATOR), keeper(LEADER, Role.SCHOOL_LEADER)]
+    await kept.give(kept.subject, *audits, *keepers)
+
+    async def found(who: UUID) -> tuple[list[int], list[int]]:
+        period = {"since": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+        told = [await kept.ask(query, who, **body) for query, body in (("findings", {}), ("judge", period))]
+        return tuple(sorted({one["idx"] for one in answer["findings"]}) for answer in told)  # type: ignore[return-value]
+
+    before = await found(OTHER_AUDITOR)
+    assert before == await found(AUDITOR)
+    assert (before[0], held in before[1]) == ([0, held], True), "control: it is found, and judged so again"
+    await restrict(kept, categories=["care"])
+    stored, judged = await found(OTHER_AUDITOR)
+    assert (stored, held in judged, 0 in judged) == ([0], False, True)
+    assert await found(AUDITOR) == before, "whole for others"
 
 
 async def test_a_guardian_who_is_an_auditor_too_does_not_get_the_lines_for_another_purpose(kept: Log) -> None:

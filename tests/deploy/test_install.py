@@ -68,7 +68,7 @@ def test_a_services_environment_names_files_of_its_bundle_and_no_owner(bundles: 
         assert env["SAMEN_DATABASE_URL"] == f"dsn-{name}"
         assert f"owner-{name}" not in env.values()
         named = [value for value in env.values() if value.startswith("/run/samen/")]
-        assert len(named) == {"audit": 6, "notifications": 5, "gate": 5}.get(name, 3)
+        assert len(named) == {"audit": 7, "notifications": 5, "gate": 5}.get(name, 3)
         assert all((bundles / name / Path(value).relative_to("/run/samen")).exists() for value in named)
     assert "SAMEN_SMTP_HOST" not in read_environment(bundles / "goals" / "environment")
     assert read_environment(bundles / "notifications" / "environment")["SAMEN_SMTP_HOST"] == "mail.example"
@@ -110,7 +110,7 @@ def test_compose_passes_on_what_a_deployment_may_set_and_leaves_the_defaults_to_
     for name in (*NAMES, "samen"):
         wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
         named = {"SAMEN_FOUNDATION"}
-        wanted |= {"notifications": mail | named, "audit": named, "samen": named}.get(name, set())
+        wanted |= {"notifications": mail | named, "audit": named | {"SAMEN_TILES_PORT"}, "samen": named}.get(name, set())
         passed_on = {key for key, value in services[name]["environment"].items() if value is None}
         assert passed_on == wanted, name
 
