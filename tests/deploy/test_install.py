@@ -43,7 +43,7 @@ def test_a_bundle_holds_its_own_secrets_only(bundles: Path) -> None:
     assert _files(bundles / "goals") == common | {"creds/goals.creds", "tokens/goals.pem"}
     signing = {"creds/audit.creds", "tokens/audit.pem", "tokens/audit-log.pem", "audit-log.pub.pem"}
     public = {"audit-log.pub.pem", "witnesses.policy"}
-    assert _files(bundles / "audit") == common | signing | public
+    assert _files(bundles / "audit") == common | signing | public | {"tile-readers.json"}
     own = {"creds/notifications.creds", "tokens/notifications.pem", "tokens/witness.pem", "audit-log.pub.pem"}
     assert _files(bundles / "notifications") == common | own, "the witness's key is not where the log's is"
     assert _files(bundles / "samen") == {"trusted.json", "creds/samen.creds", "tokens/samen.pem"} | public
@@ -110,7 +110,9 @@ def test_compose_passes_on_what_a_deployment_may_set_and_leaves_the_defaults_to_
     for name in (*NAMES, "samen"):
         wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
         named = {"SAMEN_FOUNDATION"}
-        wanted |= {"notifications": mail | named, "audit": named | {"SAMEN_TILES_PORT"}, "samen": named}.get(name, set())
+        wanted |= {"notifications": mail | named, "audit": named | {"SAMEN_TILES_PORT"}, "samen": named}.get(
+            name, set()
+        )
         passed_on = {key for key, value in services[name]["environment"].items() if value is None}
         assert passed_on == wanted, name
 
