@@ -32,6 +32,7 @@ DOOR_MAY = Permissions(
         "out.>",
         WANT,
         "$JS.API.STREAM.INFO.*",
+        "$JS.API.STREAM.LIST",
         "$JS.API.STREAM.MSG.GET.*",
         "$JS.API.DIRECT.GET.>",
         "$JS.API.CONSUMER.INFO.*.*",

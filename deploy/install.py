@@ -16,7 +16,7 @@ from deploy import databases, gate_account
 from deploy.environment import service_environment
 from deploy.files import write_private
 from deploy.keys import LOG_KEY, WITNESS_KEY, Keys
-from deploy.samen.keys import rotate
+from deploy.samen.keys import job
 from deploy.topology import DOOR, GATE, NAMES, WITNESS
 
 KEYS = Path("/srv/samen/keys")
@@ -108,15 +108,17 @@ def main() -> None:
     keys = Keys(KEYS)
     if sys.argv[1:] == ["keys"]:
         install_keys(keys, NATS_CONFIG)
-    elif sys.argv[1:2] == ["rotate"]:
+    elif sys.argv[1:2] in (["rotate"], ["slots"]):
         os.environ["SAMEN_KEYS"] = str(KEYS)
-        rotate(sys.argv[2:])
+        job(sys.argv[1:])
     elif sys.argv[1:] == ["databases"]:
         made = asyncio.run(databases.provision_all(_admin_dsn(), NAMES, keys))
         smtp = (os.environ["SAMEN_SMTP_HOST"], int(os.environ.get("SAMEN_SMTP_PORT", "25")))
         install_bundles(keys, BUNDLES, made, os.environ["SAMEN_NATS_URL"], smtp)
     else:
-        sys.exit("usage: python -m deploy.install keys|databases|rotate log|rotate witness|rotate tokens")
+        sys.exit(
+            "usage: python -m deploy.install keys|databases|rotate log|rotate witness|rotate tokens|slots <number>"
+        )
 
 
 if __name__ == "__main__":

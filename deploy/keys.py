@@ -36,7 +36,7 @@ LOG_KEY = "audit-log"
 WITNESS_KEY = "witness"
 
 
-class Offline(RuntimeError):
+class Offline(OSError):
     """The operator's seed is needed and is not here; the message says for what."""
 
 

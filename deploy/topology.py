@@ -18,6 +18,8 @@ GATE = "gate"
 WITNESS_ASKED = f"ask.cosign.{WITNESS}"
 LOG_ASKED = ("ask.checkpoint", "ask.cosigned", "ask.witnesses")
 """What audit tells witnesses outside, takes from them, and says of them: sizes, hashes and signatures, of no person."""
+SLOTS_ASKED = ("ask.slots", "ask.tool-slot")
+"""What the gate tells of tools' slots: states and numbers of connections, of no person."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ SERVICES = (
         queries=("network.contact-point", "goals.calendar-entry"),
         answers=(WITNESS_ASKED,),
     ),
-    Service(GATE, consumes=("network", "goals")),
+    Service(GATE, consumes=("network", "goals"), answers=SLOTS_ASKED),
     Service(
         "audit",
         consumes=("network", "goals", "notifications", "gate", "audit"),
@@ -96,7 +98,7 @@ def service_permissions(s: Service) -> Permissions:
 def door_permissions() -> Permissions:
     """Return what the command line's login may do: ask, command and watch, never speak as a service."""
     return Permissions(
-        ("cmd.>", "qry.>", "ask.cursors.*", "ask.effective", "ask.head.*", "ops.*.>", *LOG_ASKED),
+        ("cmd.>", "qry.>", "ask.cursors.*", "ask.effective", "ask.head.*", "ops.*.>", *LOG_ASKED, *SLOTS_ASKED),
         (f"_INBOX.{DOOR}.>", "head.>", "cursor.>"),
     )
 

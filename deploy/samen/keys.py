@@ -1,4 +1,4 @@
-"""`samen keys`: take new keys of the audit log, of the house's witness, or of tokens, into use; show which sign."""
+"""`samen keys`: take new keys of the audit log, the house's witness, or tokens into use; prepare slots of tools."""
 
 from __future__ import annotations
 
@@ -112,6 +112,25 @@ def show(directory: Dir = None) -> None:
         raise _refused(error) from None
 
 
+@app.command()
+def slots(
+    more: Annotated[
+        int, typer.Argument(min=0, max=10_000, help="Prepare so many more; else say how many there are.")
+    ] = 0,
+    directory: Dir = None,
+) -> None:
+    """Prepare the accounts of tools ahead, while the operator's seed is here: a tool that is added later takes one."""
+    keys = Home(directory).keys
+    try:
+        keys.prepare_slots(more)
+    except OSError as error:
+        raise _refused(error) from None
+    count = len(keys.slots.names())
+    _say(f"{count} slots are prepared{f', {more} of them now' if more else ''}. `samen status` says how many are free.")
+    if more:
+        _say(IN_USE)
+
+
 def _show(keys: Keys) -> None:
     known = keys.log_keys()
     _say(f"signs the log now: {_name(known.current.public_bytes_raw())}")
@@ -130,6 +149,6 @@ def _name(raw: bytes) -> str:
     return f"{raw.hex()[:16]} (audit-log, {key_id('audit-log', raw).hex()})"
 
 
-def rotate(arguments: Sequence[str]) -> None:
-    """Run `samen keys rotate ...`: the job of an installation, whose SAMEN_KEYS names the folder."""
-    app(["rotate", *arguments])
+def job(arguments: Sequence[str]) -> None:
+    """Run `samen keys rotate ...` or `slots ...`: a job of an installation, whose SAMEN_KEYS names the folder."""
+    app([*arguments])

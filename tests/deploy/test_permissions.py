@@ -45,7 +45,7 @@ PUBLISH: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "samen": (
         ("cmd.s1.goals.propose-goal", "qry.s1.audit.looks", "ask.cursors.goals", "ask.head.goals", "ops.goals.status",
-         "ask.checkpoint", "ask.cosigned", "ask.witnesses"),
+         "ask.checkpoint", "ask.cosigned", "ask.witnesses", "ask.slots", "ask.tool-slot"),
         (
             "evt.s1.goals.goal.proposed", "head.goals", "cursor.audit", "replay.goals", "ask.access", "ask.tail",
             "ask.cosign.notifications",
@@ -55,6 +55,7 @@ PUBLISH: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "gate-door": (
         (
             "out.A.c.care", "slots.want", "_R_.x.y", "$JS.API.STREAM.INFO.OUT-A", "$JS.API.CONSUMER.INFO.OUT-A.A",
+            "$JS.API.STREAM.LIST",
             "$JS.API.STREAM.MSG.GET.OUT-A", "$JS.API.DIRECT.GET.OUT-A",
         ),
         (
