@@ -21,7 +21,7 @@ from shared.bus import Bus, answer
 from shared.db import LOST
 from shared.errors import Problem, ProblemType, Transient
 from shared.events.base import Event
-from shared.lanes import BEHIND_S, Lanes, tell, told
+from shared.lanes import BEHIND_S, Announcer, Lanes, told
 from shared.projection import Applier
 from shared.pull import AUTHORITY, BATCH, UNDER_WAY, Pull, producer_of
 from shared.session import Session
@@ -56,7 +56,8 @@ class Consumer:
         self._backlog = Backlog(BEHIND_S)
         self._pull = Pull(bus, self._backlog)
         self.lanes = Lanes(self._backlog, telemetry)
-        self._settler = Settler(bus, applier, self.lanes, telemetry)
+        self.announcer = Announcer(bus)
+        self._settler = Settler(bus, applier, self.lanes, telemetry, self.announcer)
         self.turn = asyncio.Lock()
         """Held while events are applied: whoever needs the lanes still takes it."""
 
@@ -93,9 +94,13 @@ class Consumer:
 
     async def _announce(self) -> None:
         while True:
-            if self.active:
-                await tell(self._bus, {key: lane.position for key, lane in self.lanes.items() if lane.position.seq})
+            await self.announce()
             await asyncio.sleep(CURSORS_EVERY_S)
+
+    async def announce(self) -> None:
+        """Announces every cursor now, if this replica is the one that consumes."""
+        if self.active:
+            await self.announcer.tell({key: lane.position for key, lane in self.lanes.items() if lane.position.seq})
 
     async def _hold(self) -> None:
         self.lanes.begin(await self._applier.positions())

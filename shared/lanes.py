@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -179,15 +179,32 @@ class Lanes(dict[Key, LaneState]):
         )
 
 
-def told(positions: Mapping[Key, Position]) -> bytes:
-    """Returns cursors as they are told: JSON {producer: {school: [epoch, seq, hash]}}."""
-    by_producer: dict[str, dict[str, list[Any]]] = {}
+def told(positions: Mapping[Key, Position], more: Mapping[str, Any] | None = None) -> bytes:
+    """Returns cursors as they are told: JSON {producer: {school: [epoch, seq, hash]}}, and whatever `more` holds."""
+    by_producer: dict[str, Any] = dict(more or {})
     for (producer, school), at in positions.items():
         by_producer.setdefault(producer, {})[school] = [at.epoch, at.seq, at.hash]
     return pydantic_core.to_json(by_producer)
 
 
-async def tell(bus: Bus, positions: Mapping[Key, Position]) -> None:
-    """Announces cursors: lag is visible by them, and withdrawals wait for network's."""
-    with contextlib.suppress(Exception):  # announced again in a second
-        await bus.client.publish(f"cursor.{bus.service}", told(positions))
+Hold = Callable[[Mapping[Key, Position]], Awaitable[tuple[Mapping[Key, Position], Mapping[str, Any]]]]
+"""Says how far cursors may be told, and what is told beside them. Raises: nothing is told now."""
+
+
+class Announcer:
+    """Announces cursors: lag is visible by them, and withdrawals wait for network's.
+
+    `hold` keeps back those whose effects outside the database are not sure yet; `ask.cursors` tells them as they are.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.hold: Hold | None = None
+
+    async def tell(self, positions: Mapping[Key, Position]) -> None:
+        """Announces these; what cannot be announced now is in a second."""
+        with contextlib.suppress(Exception):
+            more: Mapping[str, Any] = {}
+            if self.hold is not None:
+                positions, more = await self.hold(positions)
+            await self._bus.client.publish(f"cursor.{self._bus.service}", told(positions, more))

@@ -70,6 +70,8 @@ class Lane:
     producer: str
     react: React
     policy: Policy
+    applied: Callable[[str], object] = lambda _: None
+    """Called with the school after each commit that applied something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,7 @@ class Applier:
                     await conn.execute(UNBLOCK, school, producer, moved.seq)
                 await append(conn, school, follow_ups, self._ids, opened["domain_now"])
         self._telemetry.applied.labels(producer).inc(len(run))
+        lane.applied(school)
         if follow_ups:
             self._committed(school)
         return Applied(moved, missing_from)

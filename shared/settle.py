@@ -11,7 +11,7 @@ from shared.bus import Bus
 from shared.db import LOST, RETRY
 from shared.errors import Transient
 from shared.events.base import Event
-from shared.lanes import LONGEST_PAUSE_S, Lanes, LaneState, tell
+from shared.lanes import LONGEST_PAUSE_S, Announcer, Lanes, LaneState
 from shared.projection import Applied, Applier, Blocked, Fork
 from shared.pull import AUTHORITY
 from shared.replay import NotTold, replayed
@@ -30,8 +30,11 @@ Apply = Callable[[str, str, Sequence[Event]], Awaitable[Applied]]
 class Settler:
     """Brings a consumer's lanes on, one call a lane."""
 
-    def __init__(self, bus: Bus, applier: Applier, lanes: Lanes, telemetry: Telemetry) -> None:
+    def __init__(
+        self, bus: Bus, applier: Applier, lanes: Lanes, telemetry: Telemetry, announcer: Announcer | None = None
+    ) -> None:
         self._bus = bus
+        self._announcer = announcer or Announcer(bus)
         self._applier = applier
         self._lanes = lanes
         self._telemetry = telemetry
@@ -139,6 +142,6 @@ class Settler:
                     return applied.missing_from
         finally:
             if lane.position != before and producer == AUTHORITY:  # a withdrawal waits to hear it
-                await tell(self._bus, {key: lane.position})
+                await self._announcer.tell({key: lane.position})
         msg = "locks"
         raise Transient(msg)

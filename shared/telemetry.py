@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 LOG_FIELDS = frozenset(
     {
         *("code", "kind", "endpoint", "school", "producer", "consumer", "epoch", "seq", "count", "seconds", "port"),
-        *("reason", "line", "lines", "finding", "witness", "status", "seen", "root", "waits_s", "outcome"),
+        *("reason", "line", "lines", "finding", "witness", "status", "seen", "root", "waits_s", "outcome", "tool"),
     }
 )
 """The only extra fields that a log line may carry. Whatever else is passed stays out of the log."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
+from services.gate import obliging
 from services.gate.logins import Desk, IssueLogin
 from services.gate.model import SERVICE
 from services.gate.registering import (
@@ -54,6 +55,7 @@ def endpoints(slots: Slots, desk: Desk) -> tuple[Endpoint[Any], ...]:
     """Returns what people may ask, answered with these slots."""
     return (
         preview(SERVICE),
+        *obliging.ENDPOINTS,
         Endpoint("register-tool", RegisterTool, "read_tool_to_register", partial(decide_register, slots=slots)),
         Endpoint("pause-tool", ChangeTool, "read_tool", decide_pause),
         Endpoint("resume-tool", ChangeTool, "read_tool", decide_resume),

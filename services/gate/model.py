@@ -7,8 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any, Self
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict
+
+from shared.events.base import Event
 from shared.events.gate import ToolChannel
 from shared.events.words import Category, Purpose
 
@@ -62,3 +67,109 @@ def ids_in(text: str) -> set[UUID]:
 def translated(text: str, theirs: Callable[[UUID], UUID]) -> str:
     """Returns an event's JSON with every id in it as the tool knows it."""
     return UUIDS.sub(lambda found: str(theirs(UUID(found[0]))), text)
+
+
+class At(BaseModel):
+    """Where a tool's stream stands, as its putter knows it, on the outlet's row of this version (0: there is none)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    version: int
+    out_seq: int
+    acked: int
+    stream_made: str
+    stream_last: int
+    stream_since: int
+    aside: bool = False
+
+    def moved(self, version: int, *, aside: bool) -> At:
+        """Returns the same on a row of this version."""
+        return self.model_copy(update={"version": version, "aside": aside})
+
+    def grown(self, seq: int, last: int) -> At:
+        """Returns it with the stream's messages up to `last`, the newest of which has the number `seq`."""
+        if self.aside:  # what went first does not follow: what came before it still has to go
+            return self.model_copy(update={"stream_last": last, "stream_since": last + 1})
+        return self.model_copy(update={"out_seq": seq, "stream_last": last})
+
+    def acknowledged(self, floor: int) -> At:
+        """Returns it with what the tool has acknowledged up to the stream's message `floor`."""
+        if floor < self.stream_since:
+            return self
+        acked = min(self.out_seq, floor - (self.stream_last - self.out_seq))
+        return self.model_copy(update={"acked": max(self.acked, acked)})
+
+    def met(self, made: str, last: int, seq: int, *, new_epoch: bool) -> At:
+        """Returns it as it must be, now that the stream was found to be made at `made` and to end at `last`.
+
+        What may not lie in the stream goes again: all that the tool did not acknowledge of a stream that was lost,
+        or whose end was; only what did not arrive of one that is whole, for nobody else writes to it.
+        """
+        if made != self.stream_made or last < self.stream_last:
+            known, since = min(self.acked, seq), last + 1
+        elif self.aside or new_epoch:
+            known, since = min(self.out_seq, seq), last + 1
+        else:
+            known, since = min(self.out_seq + last - self.stream_last, seq), self.stream_since
+        new = {"out_seq": known, "stream_made": made, "stream_last": last, "stream_since": since, "aside": False}
+        return self.model_copy(update=new)
+
+
+NOWHERE = At(version=0, out_seq=0, acked=0, stream_made="", stream_last=0, stream_since=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A tool's row of numbers: the epoch, the last number, and where its stream stands."""
+
+    epoch: int
+    seq: int
+    at: At
+
+    def values(self) -> dict[str, Any]:
+        """Returns the columns."""
+        return {"epoch": self.epoch, "seq": self.seq, **self.at.model_dump(exclude={"version"})}
+
+
+class Kind(StrEnum):
+    """What lies under a tool's number."""
+
+    PUT_OUT = "put_out"
+    VOID = "void"
+    WITHDRAWAL = "withdrawal"
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> Event:
+    """Returns an event of another service from its text: one that many tools want is read once."""
+    return Event.parse(text.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes to a tool under one number. `event` is ours as it came."""
+
+    kind: Kind
+    epoch: int
+    seq: int
+    about: UUID | None = None
+    category: Category | None = None
+    event: Event | None = None
+    withdrawal: UUID | None = None
+    taken_out: tuple[int, ...] = ()
+
+    @classmethod
+    def put_out(cls, epoch: int, seq: int, event: str, about: UUID, category: Category) -> Self:
+        """Returns an event that goes out."""
+        return cls(Kind.PUT_OUT, epoch, seq, about, category, parsed(event))
+
+    @classmethod
+    def void(cls, epoch: int, seq: int) -> Self:
+        """Returns a tombstone: the number is there, and holds nothing."""
+        return cls(Kind.VOID, epoch, seq)
+
+    @classmethod
+    def withdrawal_of(
+        cls, epoch: int, seq: int, withdrawal: UUID, about: UUID, category: Category, taken_out: tuple[int, ...]
+    ) -> Self:
+        """Returns the word that a child's data in a category may not be had any more."""
+        return cls(Kind.WITHDRAWAL, epoch, seq, about, category, None, withdrawal, taken_out)

@@ -1,21 +1,178 @@
-"""SQL of the gate's reactions. What is asked goes through the reader functions in migrations/."""
+"""SQL of the gate's reactions and of the putter. What is asked goes through the reader functions in migrations/."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+import asyncpg
+
+from services.gate.model import At, Tool, ToolState, pseudonym
 from shared.db import Connection
+from shared.events.base import Event
+from shared.events.gate import ToolChannel
+from shared.events.words import Category, Purpose
 
 NOTE_TOOLS = "INSERT INTO tool_member (school, id) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING"
-SCHOOL_HAS_TOOLS = "SELECT EXISTS (SELECT FROM tool WHERE school = $1)"
-
-
-async def has_tools(conn: Connection, school: str) -> bool:
-    """Tells whether the school has tools at all."""
-    return bool(await conn.fetchval(SCHOOL_HAS_TOOLS, school))
+TOOLS = """
+SELECT id, version, account, purpose, categories, types, channel, state, secret FROM tool
+ WHERE school = $1 AND state <> 'removed' ORDER BY id
+"""
+GRANTS = """
+SELECT a.id, a.version, (SELECT jsonb_object_agg(t, a.grants->t) FROM unnest($3::text[]) t WHERE a.grants ? t) AS grants
+  FROM access a WHERE a.school = $1 AND a.id = ANY ($2)
+"""
+ERASED = "SELECT id FROM erased WHERE school = $1 AND id = ANY ($2)"
+HEAR = """
+INSERT INTO heard (school, id, about, event)
+SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[]) ON CONFLICT DO NOTHING
+"""
+QUEUE = """
+INSERT INTO put_out (school, tool, source, about, category)
+SELECT $1, q.tool, q.source, q.about, q.category
+  FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) WITH ORDINALITY q (tool, source, about, category, n)
+ ORDER BY q.n ON CONFLICT DO NOTHING
+"""
+ADD_PSEUDONYMS = """
+INSERT INTO pseudonym (school, tool, theirs, about, ours)
+SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[]) AS x (tool, theirs, about, ours)
+ ORDER BY x.tool, x.theirs, x.about ON CONFLICT DO NOTHING
+"""
+WAITING = """
+SELECT t.id FROM tool t LEFT JOIN outlet o ON o.school = t.school AND o.id = t.id
+ WHERE t.school = $1 AND t.channel = 'nats'
+   AND (EXISTS (SELECT FROM marker m WHERE m.school = $1 AND m.tool = t.id AND m.told_at IS NULL)
+     OR (t.state = 'active'
+         AND (EXISTS (SELECT FROM put_out p WHERE p.school = $1 AND p.tool = t.id AND p.seq IS NULL)
+           OR o.out_seq < o.seq)))
+"""
+PLACE = """
+SELECT t.account, t.secret, t.channel, t.state, o.version, o.epoch, o.seq, o.out_seq, o.acked, o.stream_made,
+       o.stream_last, o.stream_since, o.aside,
+       coalesce((SELECT j.epoch FROM journal_head j WHERE j.school = t.school), 1) AS journal_epoch,
+       ARRAY(SELECT m.id FROM marker m WHERE m.school = t.school AND m.tool = t.id AND m.told_at IS NULL) AS untold
+  FROM tool t LEFT JOIN outlet o ON o.school = t.school AND o.id = t.id
+ WHERE t.school = $1 AND t.id = $2
+"""
+HELD = """
+SELECT DISTINCT tool, about, category FROM put_out
+ WHERE school = $1 AND about = ANY ($2) AND tool = ANY ($3) AND NOT void
+"""
+CANCEL = "DELETE FROM put_out WHERE school = $1 AND about = $2 AND tool = $3 AND category = $4 AND seq IS NULL"
+VOID = """
+UPDATE put_out SET void = true
+ WHERE school = $1 AND about = $2 AND tool = $3 AND category = $4 AND seq IS NOT NULL AND NOT void RETURNING seq
+"""
+ADD_MARKER = """
+INSERT INTO marker (school, id, version, tool, about, category, network_epoch, network_seq, network_hash, at)
+VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+"""
+POINT_MARKERS = "UPDATE marker SET about = $4, erased = true WHERE school = $1 AND tool = $2 AND about = $3"
+HEAD = "SELECT epoch, seq FROM outlet WHERE school = $1 AND id = $2"
+LISTED_HELD = "SELECT * FROM list_held()"
 
 
 async def note_tools(conn: Connection, school: str, members: Collection[UUID]) -> None:
     """Keeps that these ids are local tools' of the school."""
     await conn.execute(NOTE_TOOLS, school, sorted(members))
+
+
+async def list_tools(conn: Connection, school: str) -> list[Tool]:
+    """Returns the school's tools that are not removed."""
+    return [
+        Tool(
+            id=row["id"],
+            version=row["version"],
+            account=row["account"],
+            purpose=Purpose(row["purpose"]),
+            categories=frozenset(map(Category, row["categories"])),
+            types=frozenset(row["types"]),
+            channel=ToolChannel(row["channel"]),
+            state=ToolState(row["state"]),
+            secret=row["secret"],
+        )
+        for row in await conn.fetch(TOOLS, school)
+    ]
+
+
+async def get_grants(
+    conn: Connection, school: str, subjects: Collection[UUID], members: Collection[UUID]
+) -> dict[UUID, tuple[int, Mapping[str, Any]]]:
+    """Returns of each subject that is known the revision, and these members' grants as they are stored."""
+    rows = await conn.fetch(GRANTS, school, list(subjects), [str(one) for one in members])
+    return {row["id"]: (row["version"], row["grants"] or {}) for row in rows}
+
+
+async def list_erased(conn: Connection, school: str, subjects: Collection[UUID]) -> set[UUID]:
+    """Returns which of these are children that were erased."""
+    return {row["id"] for row in await conn.fetch(ERASED, school, list(subjects))}
+
+
+async def add_pseudonyms(conn: Connection, school: str, rows: Iterable[tuple[UUID, UUID, UUID, UUID]]) -> None:
+    """Keeps what tools know ids as: (tool, theirs, the child it stood with, ours)."""
+    found = sorted(set(rows))
+    if found:
+        await conn.execute(ADD_PSEUDONYMS, school, *(list(column) for column in zip(*found, strict=True)))
+
+
+async def queue(
+    conn: Connection, school: str, events: Sequence[Event], put_outs: Sequence[tuple[UUID, UUID, UUID, Category]]
+) -> None:
+    """Queues events for tools, in this order: (tool, source, child, category); what was queued before stays."""
+    texts = [event.raw.decode() for event in events]
+    await conn.execute(HEAR, school, [event.id for event in events], [event.about for event in events], texts)
+    await conn.execute(QUEUE, school, *(list(column) for column in zip(*put_outs, strict=True)))
+
+
+async def list_waiting(conn: Connection, school: str) -> list[UUID]:
+    """Returns the tools for which something waits."""
+    return [row["id"] for row in await conn.fetch(WAITING, school)]
+
+
+async def get_place(conn: Connection, school: str, tool: UUID) -> asyncpg.Record | None:
+    """Returns a tool with its outlet, which may not be there yet."""
+    return await conn.fetchrow(PLACE, school, tool)
+
+
+def at_of(row: Mapping[str, Any]) -> At:
+    """Returns where a tool stood by its row."""
+    return At(**{name: row[name] for name in At.model_fields})
+
+
+async def list_held(
+    conn: Connection, school: str, subjects: Collection[UUID], tools: Collection[UUID]
+) -> list[tuple[UUID, UUID, Category]]:
+    """Returns what tools hold, or would be put out, of these children: (tool, child, category)."""
+    rows = await conn.fetch(HELD, school, list(subjects), list(tools))
+    return [(row["tool"], row["about"], Category(row["category"])) for row in rows]
+
+
+async def take_out(conn: Connection, school: str, about: UUID, tool: UUID, category: Category) -> bool:
+    """Takes a child's events in a category from a tool: what is queued goes, what has a number holds nothing any more.
+
+    Tells whether any had a number: the tool may have those.
+    """
+    await conn.execute(CANCEL, school, about, tool, category)
+    return bool(await conn.fetch(VOID, school, about, tool, category))
+
+
+async def add_marker(  # the row's own columns
+    conn: Connection, event: Event, id_: UUID, tool: Tool, about: UUID, category: Category
+) -> None:
+    """Writes a withdrawal down that the tool must be told; `event` is network's that took it away."""
+    position = event.epoch, event.seq - 1, event.prev_hash
+    await conn.execute(ADD_MARKER, event.school, id_, tool.id, about, category, *position, event.recorded_at)
+    # Known by its own name, not the child's: it stays when the child goes.
+    await add_pseudonyms(conn, event.school, [(tool.id, pseudonym(tool.secret, id_), id_, id_)])
+
+
+async def point_markers(conn: Connection, school: str, tool: UUID, about: UUID, theirs: UUID) -> None:
+    """Has withdrawals name an erased child as the tool knows it: who that was, nobody can tell any more."""
+    await conn.execute(POINT_MARKERS, school, tool, about, theirs)
+
+
+async def get_head(conn: Connection, school: str, tool: UUID) -> dict[str, int]:
+    """Returns a tool's last number: {epoch, sequence}. It tells of no child, and so has no line."""
+    row = await conn.fetchrow(HEAD, school, tool)
+    return {"epoch": row["epoch"] if row else 1, "sequence": row["seq"] if row else 0}

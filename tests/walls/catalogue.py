@@ -15,7 +15,7 @@ WITHOUT_SCHOOL = frozenset({"migration", "access_generation", "time_shift", "lea
 `slot_taken`: random names of accounts, so that no two tools get one, whatever school they are of.
 """
 LOOKS_ACROSS = frozenset(
-    {"list_schools", "list_cursors", "list_pending", "list_unsigned", "list_uncosigned", "list_tools"}
+    {"list_schools", "list_cursors", "list_pending", "list_unsigned", "list_uncosigned", "list_tools", "list_held"}
 )
 """The only functions that look past the walls: slugs and positions, never content.
 

@@ -1,0 +1,96 @@
+"""What a tool is told, as it is told: CloudEvents 1.0 in structured JSON, every id as this tool alone knows it. Pure.
+
+The actor is not told, only its role. A tombstone and a withdrawal stand in the same dense sequence as what goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID, uuid5
+
+import pydantic_core
+
+from services.gate.model import SERVICE, UUIDS, Kind, Message, pseudonym
+from shared.events.base import stamp
+from shared.events.gate import PutOutVoided, WithdrawalTold
+from shared.events.words import NAMESPACE
+
+REMEMBERED = 20_000
+SAID = ("specversion", "id", "source", "type", "time", "subject", "datacontenttype", "school", "thing")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A message on its way: subject, bytes, and whether it takes out what lies under the same subject."""
+
+    subject: str
+    data: bytes
+    seq: int
+    rollup: bool
+
+
+@dataclass(slots=True)
+class Speech:
+    """How one tool is spoken to."""
+
+    school: str
+    account: str
+    secret: str
+    known: dict[str, str] = field(default_factory=dict)
+
+    def theirs(self, ours: str) -> str:
+        """Returns what the tool knows an id as."""
+        found = self.known.get(ours)
+        if found is None:
+            if len(self.known) >= REMEMBERED:
+                self.known.clear()
+            found = self.known[ours] = str(pseudonym(self.secret, UUID(ours)))
+        return found
+
+    def say(self, message: Message, at: datetime) -> Leaving:
+        """Returns the message as it leaves at `at`."""
+        number = f'"epoch":{message.epoch},"sequence":{message.seq}}}'
+        if message.kind is Kind.PUT_OUT and message.event is not None and message.category is not None:
+            parts, ids = template(message.event.raw)
+            text = "".join(x for pair in zip(parts, [*map(self.theirs, ids), ""], strict=True) for x in pair)
+            data = f'{text}"category":"{message.category.value}",{number}'.encode()
+            return Leaving(self._subject(message), data, message.seq, rollup=False)
+        voided = message.kind is Kind.VOID
+        head = {
+            "specversion": "1.0",
+            "id": str(uuid5(NAMESPACE, f"{self.secret}:{message.epoch}:{message.seq}:{message.kind}")),
+            "source": f"/{self.school}/{SERVICE}",
+            "type": (PutOutVoided if voided else WithdrawalTold).type(),
+            "time": stamp(at),
+            "datacontenttype": "application/json",
+            "school": self.school,
+        }
+        if voided:
+            return Leaving(f"out.{self.account}.void", _text({**head, "data": {}}, number), message.seq, rollup=False)
+        named = {
+            "withdrawal": self.theirs(str(message.withdrawal)),
+            "category": message.category,
+            "taken_out": message.taken_out,
+        }
+        told = {**head, "subject": self.theirs(str(message.about)), "category": message.category, "data": named}
+        return Leaving(self._subject(message), _text(told, number), message.seq, rollup=True)
+
+    def _subject(self, message: Message) -> str:
+        return f"out.{self.account}.{self.theirs(str(message.about))}.{message.category}"
+
+
+@lru_cache(maxsize=4096)
+def template(raw: bytes) -> tuple[list[str], list[str]]:
+    """Returns what is the same for every tool of an event, in pieces, and the ids between them."""
+    content = pydantic_core.from_json(raw)
+    said = {name: content[name] for name in SAID if name in content}
+    said |= {"role": role} if (role := content["data"]["act"].get("role")) else {}
+    text = pydantic_core.to_json({**said, "data": content["data"]["fact"]}).decode()[:-1] + ","
+    return UUIDS.split(text), UUIDS.findall(text)
+
+
+def _text(content: Mapping[str, object], number: str) -> bytes:
+    return pydantic_core.to_json(content)[:-1] + b"," + number.encode()

@@ -1,0 +1,79 @@
+"""Out: what goes to which tool, under which number, on which line; and again when it was lost."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from shared.events.gate import PutOut
+from shared.events.words import Category
+from tests.gate.house import Got, House
+
+GOALS, PLAN = Category.GOALS, Category.PLAN
+
+
+async def test_what_a_tool_may_receive_goes_out_in_order_each_with_its_line(house: House) -> None:
+    tool, other, child, another = await house.tool(), await house.tool(), uuid4(), uuid4()
+    await house.allow(child, tool, GOALS)
+    events = [await house.happens(child) for _ in range(3)]
+    await house.happens(another)
+    await house.put()
+    got = await house.fetch(tool)
+    assert got.numbers == [1, 2, 3]
+    assert [one["id"] for one in got.messages] == [tool.theirs(event.id) for event in events]
+    assert {one["subject"] for one in got.messages} == {tool.theirs(child)}
+    lines = await house.told("put-out.made")
+    assert [line.fact(PutOut).source for line in lines] == [event.id for event in events]
+    assert {(line.act.actor, line.act.category, line.act.grant is not None) for line in lines} == {
+        (tool.id, GOALS, True)
+    }
+    assert (await house.fetch(other)).messages == []
+
+
+async def test_a_tool_learns_no_id_of_ours_and_no_actor(house: House) -> None:
+    tool, child = await house.tool(), uuid4()
+    await house.allow(child, tool, GOALS)
+    event = await house.happens(child)
+    await house.put()
+    (message,) = (await house.fetch(tool)).messages
+    text = str(message)
+    for ours in (child, event.id, event.thing, event.act.actor):
+        assert str(ours) not in text
+    assert message["role"] == "teacher"
+    assert (message["category"], message["epoch"], message["sequence"]) == ("goals", 1, 1)
+
+
+async def test_the_same_event_again_goes_out_once(house: House) -> None:
+    tool, child = await house.tool(), uuid4()
+    await house.allow(child, tool, GOALS)
+    await house.happens(child)
+    await house.put()
+    await house.put(house.make_putter())
+    await house.put()
+    assert (await house.fetch(tool)).numbers == [1]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_wiped_stream_gets_again_what_was_not_acknowledged(house: House, *, restarted: bool) -> None:
+    tool, child, got = await house.tool(), uuid4(), Got()
+    await house.allow(child, tool, GOALS)
+    for _ in range(4):
+        await house.happens(child)
+    await house.put()
+    await house.fetch(tool, got, most=2)
+    await house.putter.look_after()
+    assert house.at(tool).acked == 2
+    await house.wipe(tool)
+    await house.make_stream(tool)
+    if restarted:
+        house.putter = house.make_putter()
+        await house.happens(child)
+        await house.put()
+    else:
+        await house.lease()
+        await house.putter.look_after()
+        await house.put()
+    await house.fetch(tool, got)
+    assert got.numbers == [1, 2, 3, 4, *([5] if restarted else [])]
+    assert got.repeated == []
