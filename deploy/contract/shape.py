@@ -139,11 +139,13 @@ class Compared:
 
     def _inner(self, old: Json, new: Json, key: str, at: str, seen: frozenset[tuple[str, str]]) -> Iterator[str]:
         before, after = old.get(key, True), new.get(key, True)
-        if after is False and before is not False:
+        if before is False or before == after:
+            return
+        if after is False:
             yield f"{at}: takes no other fields any more"
         elif isinstance(before, dict) and isinstance(after, dict):
             yield from self.schemas(before, after, f"{at}/*", seen)
-        elif isinstance(before, dict) != isinstance(after, dict):
+        elif isinstance(after, dict) or not self.comes_in:
             yield f"{at}: {key} was {before}, is {after}"
 
 

@@ -152,6 +152,40 @@ def test_what_only_adds_is_not_told(name: str) -> None:
     assert changed(GROWS[name]) == []
 
 
+TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
+LIST: dict[str, Any] = {"type": "array"}
+ALPHA: dict[str, Any] = {"type": "object", "properties": {"a": TEXT}, "required": ["a"]}
+BETA: dict[str, Any] = {"type": "object", "properties": {"b": TEXT}, "required": ["b"]}
+RARE: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ("send", LIST | {"items": TEXT}, LIST | {"items": NUMBER}, "/*: was string, is integer"),
+    ("send", LIST | {"items": TEXT}, LIST, "items was"),
+    ("receive", LIST, LIST | {"items": TEXT}, "items was"),
+    ("receive", LIST | {"items": TEXT}, LIST, ""),
+    ("send", TEXT | {"enum": ["a"]}, TEXT, "was a list of values"),
+    ("receive", TEXT | {"enum": ["a"]}, TEXT, ""),
+    ("receive", {"type": "object"}, {"type": "object", "additionalProperties": False}, "takes no other fields"),
+    ("receive", {"type": "object", "additionalProperties": False}, {"type": "object"}, ""),
+    (
+        "receive",
+        {"anyOf": [ALPHA, BETA]},
+        {"anyOf": [ALPHA, BETA | {"required": ["a", "b"]}]},
+        "may no longer be object",
+    ),
+    ("receive", {"anyOf": [ALPHA, BETA]}, {"anyOf": [BETA, ALPHA, TEXT]}, ""),
+    ("send", {"anyOf": [ALPHA, BETA]}, {"anyOf": [BETA, ALPHA, TEXT]}, "may now be string too"),
+]
+
+
+@pytest.mark.parametrize(("action", "old", "new", "told"), RARE)
+def test_rules_that_no_message_of_today_needs(action: str, old: dict[str, Any], new: dict[str, Any], told: str) -> None:
+    was, now = (
+        {"operations": {"x": {"action": action, "type": "x", "payload": payload}}, "schemas": {}}
+        for payload in (old, new)
+    )
+    found = differences(was, now)
+    assert any(told in line for line in found) if told else found == [], found
+
+
 def test_a_version_is_the_published_one_until_something_is_added_and_publishing_makes_it_binding(
     tmp_path: Path,
 ) -> None:
