@@ -175,5 +175,5 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("guidance", Guidance, "read_guidance", decide_guidance),
     Endpoint("insight", Insight, "read_insight", decide_insight),
     Endpoint("export-child", ExportChild, "read_export", decide_export_child),
-    Endpoint("export-plan", ExportPlan, "read_plan_whole", decide_export_plan),
+    Endpoint("export-plan", ExportPlan, "read_plan_to_export", decide_export_plan),
 )
