@@ -114,6 +114,15 @@ def stream_config(account: str, replicas: int = 1) -> Json:
     }
 
 
+def new_stream(now_ns: int) -> Json:
+    """Return what only a new stream takes: it numbers from the clock's microseconds on.
+
+    So no stream that was made anew has a message under a number that one before it had, and what the gate decided on
+    the old one (it names the last message that it expects) is never taken by the new one.
+    """
+    return {"first_seq": now_ns // 1000}
+
+
 def consumer_config(account: str) -> Json:
     """Return the settings of a tool's consumer. What a tool can make the server hold at once is bounded."""
     return {

@@ -20,12 +20,12 @@ class Refused(RuntimeError):
     """JetStream or the account resolver refused a request; the message is its own."""
 
 
-async def ensure_stream(client: Client, wanted: Json) -> list[str]:
-    """Make a stream what it should be; return what was changed."""
+async def ensure_stream(client: Client, wanted: Json, at_first: Json | None = None) -> list[str]:
+    """Make a stream what it should be; return what was changed. `at_first` are settings that only a new one takes."""
     name = wanted["name"]
     found = await _ask(client, f"STREAM.INFO.{name}")
     if _is_missing(found, STREAM_NOT_FOUND):
-        await _change(client, f"STREAM.CREATE.{name}", wanted)
+        await _change(client, f"STREAM.CREATE.{name}", wanted | (at_first or {}))
         return [f"stream:{name}:created"]
     if _differs(wanted, found["config"]):
         await _change(client, f"STREAM.UPDATE.{name}", found["config"] | wanted)

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -191,7 +192,9 @@ class SlotKeeper:
 
     async def _ensure_stream(self, account: str) -> list[str]:
         name = gate_account.stream(account)
-        changes = await ensure_stream(self._client(), gate_account.stream_config(account, self._replicas))
+        changes = await ensure_stream(
+            self._client(), gate_account.stream_config(account, self._replicas), gate_account.new_stream(time.time_ns())
+        )
         return changes + await ensure_consumer(self._client(), name, gate_account.consumer_config(account))
 
     def _client(self) -> Client:

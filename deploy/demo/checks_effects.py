@@ -48,7 +48,6 @@ TELLS = {
     "conversation.moved": "conversations",
     "conversation.cancelled": "conversations",
     "conversation.held": "conversations",
-    "invitation.withdrawn": "conversations",
     "invitation.answered": "conversations",
     "point.added": "conversations",
     "outcome.recorded": "conversations",

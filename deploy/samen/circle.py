@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
-from deploy.samen.asking import HOW, ask_network, do
+from deploy.samen.asking import ask_network, do, effect_words
 from deploy.samen.client import Client
 from deploy.samen.failing import read_text
 from deploy.samen.network import As, ChildId, School, Why
@@ -38,7 +38,7 @@ def command(directory: Dir, school: str, person: UUID, name: str, body: dict[str
 
     reply, effect = do(directory, give)
     if effect is not None:
-        Console(soft_wrap=True).print(HOW[effect["how"]].format(at=effect["at"]))
+        Console(soft_wrap=True).print(effect_words(effect))
     return reply
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
-from deploy.samen.asking import HOW, do
+from deploy.samen.asking import do, effect_words
 from deploy.samen.client import Client
 from deploy.samen.dialogues import mine, whole
 from deploy.samen.up import Dir
@@ -76,7 +76,7 @@ def _tell(reply: Json) -> None:
     if reply.get("joined"):
         console.print("Both sides agree: the member reads along from now on.")
     if "effect" in reply:
-        console.print(HOW[reply["effect"]["how"]].format(at=reply["effect"]["at"]))
+        console.print(effect_words(reply["effect"]))
 
 
 def _day(moment: datetime | None) -> str | None:

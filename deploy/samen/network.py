@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.samen.asking import HOW, ask_network, do
+from deploy.samen.asking import ask_network, do, effect_words
 from deploy.samen.client import Client, operator_id
 from deploy.samen.ecogram import draw
 from deploy.samen.ecogram_words import as_text
@@ -193,7 +193,7 @@ def _answer(directory: Dir, school: str, person: UUID, command: str, body: dict[
     console = Console(soft_wrap=True)
     console.print(f"consent {reply['consent']} version {reply['version']}: [bold]{reply['state']}[/]")
     if effect is not None:
-        console.print(HOW[effect["how"]].format(at=effect["at"]))
+        console.print(effect_words(effect))
 
 
 def _named(child: UUID, recipient: UUID, for_: str, categories: list[str], *, organisation: bool) -> dict[str, Any]:

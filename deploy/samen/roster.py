@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.home import Home
-from deploy.samen.asking import HOW
+from deploy.samen.asking import effect_words
 from deploy.samen.client import Client, operator_id
 from deploy.samen.oneroster_batches import HINTS
 from deploy.samen.oneroster_lines import COLUMNS
@@ -52,7 +52,7 @@ def show(report: Report, console: Console) -> None:
         console.print(f"and {report.issue_count - SHOWN} more: --report <file> has every line")
     for one in report.schools:
         if one.effect:
-            console.print(f"{escape(one.slug)}, what ended: {HOW[one.effect['how']].format(at=one.effect['at'])}")
+            console.print(f"{escape(one.slug)}, what ended: {effect_words(one.effect)}")
         if one.failed:
             console.print(f"[red]{escape(one.slug)}: {escape(one.failed)}[/]")
     if report.delta:

@@ -205,7 +205,11 @@ class Putter:
         at = NOWHERE if row["version"] is None else store.at_of(dict(row))
         place.seq = row["seq"] or 0
         new_epoch = row["version"] is not None and row["journal_epoch"] > row["epoch"]
-        return at.met(standing.made, standing.last, place.seq, new_epoch=new_epoch)
+        found = at.met(standing.made, standing.last, place.seq, new_epoch=new_epoch)
+        if found.out_seq > at.out_seq and found.out_seq != await self.streams.number_at(row["account"], standing.last):
+            # It grew, and not by what was claimed: only what the tool acknowledged is sure.
+            return found.model_copy(update={"out_seq": min(at.acked, place.seq), "stream_since": standing.last + 1})
+        return found
 
     # Streams that are lost, and what tools have acknowledged ------------------------------------------------------
 

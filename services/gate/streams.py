@@ -6,6 +6,7 @@ late, from a replica that was paused or by a line that stood still, is refused b
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -68,6 +69,11 @@ class Streams:
         """Returns where a tool's stream stands; None: it is not there (yet). Raises Transient."""
         found = await self._ask(f"STREAM.INFO.OUT-{account}", {})
         return _standing(found) if found else None
+
+    async def number_at(self, account: str, place: int) -> int | None:
+        """Returns the tool's number of the stream's message `place`; None: it is not there any more."""
+        found = await self._ask(f"STREAM.MSG.GET.OUT-{account}", {"seq": place})
+        return int(pydantic_core.from_json(b64decode(found["message"]["data"]))["sequence"]) if found else None
 
     async def standings(self) -> dict[str, Standing]:
         """Returns where every tool's stream stands, by account."""

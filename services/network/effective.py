@@ -38,6 +38,9 @@ COMMIT."""
 WAITS_S = 9.0
 """The longest that a question for a withdrawal waits: doors wait 10 s."""
 MOST_WAITING = 1000
+CLOCK = "clock"
+TOOLS_OF = "gate"
+"""The service that tells tools, and says for which of them its cursor waits."""
 
 Key = tuple[str, UUID]
 
@@ -56,6 +59,8 @@ class Effects:
     def __init__(self) -> None:
         self._site: Site | None = None
         self._applied: dict[tuple[str, str], int] = {}
+        self._waits: dict[str, tuple[UUID, ...]] = {}
+        """The tools, a school, for which the gate held its cursor back when it last told it."""
         self._pending: dict[Key, Pending] = {}
         self._moved = asyncio.Event()
         """Set, and replaced by a new one, when something below changed: take it first, then look, then wait for it."""
@@ -108,8 +113,11 @@ class Effects:
         if self._site is None or consumer not in self._site.settings.consumers:
             return  # what a chosen reply subject brought here keeps its own subject
         try:
-            for school, (_, seq, _) in pydantic_core.from_json(message.data).get("network", {}).items():
+            said = pydantic_core.from_json(message.data)
+            for school, (_, seq, _) in said.get("network", {}).items():
                 self._applied[consumer, school] = int(seq)
+                if consumer == TOOLS_OF:
+                    self._waits[school] = tuple(map(UUID, said.get("waits", {}).get(school, ())))
         except (ValueError, TypeError, AttributeError):
             log.warning("cursor not readable", extra={"code": "cursor_unreadable"})
         self._tell_waiting()
@@ -117,6 +125,11 @@ class Effects:
     def confirmed(self, site: Site, school: str, seq: int) -> bool:
         """Tells whether every enforcing service has announced that it applied that number of network's events."""
         return all(self._applied.get((name, school), 0) >= seq for name in site.settings.consumers)
+
+    def unconfirmed(self, site: Site, school: str, seq: int) -> tuple[tuple[str, ...], tuple[UUID, ...]]:
+        """Returns the services that have not announced it, and the tools that the gate waits for, if it is one."""
+        late = tuple(name for name in site.settings.consumers if self._applied.get((name, school), 0) < seq)
+        return late, self._waits.get(school, ()) if TOOLS_OF in late else ()
 
     async def _changed_at(self, site: Site, school: str) -> int:
         async with site.db.school(school) as conn:
@@ -148,7 +161,7 @@ class Effects:
                 continue
             if site.guard.stopped(key[0]) is not None:
                 continue
-            how = "confirmed" if confirmed else "clock"
+            how = "confirmed" if confirmed else CLOCK
             if await _alone(site, key, self._finish(site, key, one.seq, how)):
                 self._pending.pop(key, None)
                 site.relay.wake(key[0])
@@ -158,10 +171,18 @@ class Effects:
 
     async def _finish(self, site: Site, key: Key, seq: int, how: str) -> None:
         school, withdrawal = key
+        late, tools = self.unconfirmed(site, school, seq) if how == CLOCK else ((), ())
         async with site.db.school(school) as conn:
-            row = await store.finish_withdrawal(conn, school, withdrawal, how)
+            row = await store.finish_withdrawal(conn, school, withdrawal, how, late, tools)
             if row is not None:
-                fact = WithdrawalEffective(withdrawal=withdrawal, how=how, applied=seq, at=row["effective_at"])
+                fact = WithdrawalEffective(
+                    withdrawal=withdrawal,
+                    how=how,
+                    applied=seq,
+                    at=row["effective_at"],
+                    unconfirmed=late,
+                    tools=tools,
+                )
                 act = Act.model_validate(row["act"])
                 event = NewEvent(fact, about=row["subject"], act=act, thing=row["thing"])
                 await journal.append(conn, school, [event], site.ids, site.clock.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +21,11 @@ SELECT seq FROM journal WHERE school = $1 AND type = 'nl.samenkracht.network.acc
  ORDER BY seq DESC LIMIT 1
 """
 FINISH = """
-UPDATE withdrawal SET version = version + 1, how = $3, effective_at = clock_timestamp()
+UPDATE withdrawal SET version = version + 1, how = $3, effective_at = clock_timestamp(), unconfirmed = $4, tools = $5
  WHERE school = $1 AND id = $2 AND how IS NULL RETURNING subject, thing, act, effective_at
 """
 WAITS_FOR_CHILDREN = "SELECT waits_for_children($1, $2)"
-WITHDRAWAL = "SELECT how, effective_at FROM withdrawal WHERE school = $1 AND id = $2"
+WITHDRAWAL = "SELECT how, effective_at, unconfirmed, tools FROM withdrawal WHERE school = $1 AND id = $2"
 
 
 async def is_waiting(conn: Connection, school: str) -> bool:
@@ -45,12 +46,18 @@ async def waits_for_children(conn: Connection, school: str, id_: UUID) -> bool:
     return bool(await conn.fetchval(WAITS_FOR_CHILDREN, school, id_))
 
 
-async def finish_withdrawal(conn: Connection, school: str, id_: UUID, how: str) -> asyncpg.Record | None:
+async def finish_withdrawal(
+    conn: Connection, school: str, id_: UUID, how: str, unconfirmed: Sequence[str] = (), tools: Sequence[UUID] = ()
+) -> asyncpg.Record | None:
     """Makes a withdrawal effective, once; returns what its event needs, None when another was first."""
-    return await conn.fetchrow(FINISH, school, id_, how)
+    return await conn.fetchrow(FINISH, school, id_, how, list(unconfirmed), list(tools))
 
 
 async def get_withdrawal(conn: Connection, school: str, id_: UUID) -> dict[str, Any]:
-    """Returns how and at what moment a withdrawal became effective: None while it is pending, or unknown."""
+    """Returns how and at what moment a withdrawal became effective: None while it is pending, or unknown.
+
+    Where the clock decided, also which services had not confirmed it, and which tools the gate had not reached.
+    """
     row = await conn.fetchrow(WITHDRAWAL, school, id_)
-    return {"how": row["how"], "at": row["effective_at"]} if row else {"how": None, "at": None}
+    told = {"how": row["how"], "at": row["effective_at"]} if row else {"how": None, "at": None}
+    return told | {name: row[name] for name in ("unconfirmed", "tools") if row and row[name]}

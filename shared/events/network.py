@@ -328,7 +328,8 @@ class WithdrawalEffective(_Network):
     """What was withdrawn, refused or ended holds everywhere from `at` on, by the database's clock.
 
     `how`: `confirmed` (every enforcing service has applied network's event number `applied`) or `clock` (the longest
-    lease and transaction have run out).
+    lease and transaction have run out). By the clock: `unconfirmed` are the services that had not confirmed, `tools`
+    those that the gate had not reached: what they had not fetched may still lie in their streams.
     """
 
     NAME: ClassVar[str] = "withdrawal.effective"
@@ -336,6 +337,8 @@ class WithdrawalEffective(_Network):
     how: str
     applied: int
     at: datetime
+    unconfirmed: tuple[str, ...] = ()
+    tools: tuple[UUID, ...] = ()
 
 
 class ConsentSettled(_Consent):

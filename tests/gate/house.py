@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from nats.aio.client import Client
 
 from deploy.embedded.nats import binary
 from deploy.embedded.process import free_port, listens, spawn, wait_until
+from deploy.gate_account import new_stream
 from services.gate.model import At, pseudonym
 from services.gate.places import Place, Wakes
 from services.gate.putting import Putter
@@ -132,6 +134,8 @@ class House:
     alarms: list[str] = field(default_factory=list)
     revisions: dict[UUID, int] = field(default_factory=dict)
     given: dict[UUID, dict[UUID, set[Category]]] = field(default_factory=dict)
+    changes: list[Event] = field(default_factory=list)
+    """Every change of access, in order."""
     network: Lane = field(init=False)
     goals: Lane = field(init=False)
     putter: Putter = field(init=False)
@@ -174,6 +178,7 @@ class House:
             allow_rollup_hdrs=True,
             allow_atomic=True,
             max_bytes=1_000_000,
+            **new_stream(time.time_ns()),
         )
         config = {"durable_name": tool.account, "ack_policy": "explicit", "ack_wait": 30_000_000_000}
         name = f"OUT-{tool.account}"
@@ -219,6 +224,7 @@ class House:
         )
         fact = AccessChanged(revision=self.revisions[child], grants=grants)
         event = self.network.add(fact, child, act(TEACHER), child)
+        self.changes.append(event)
         await self.apply("network", event)
         return event
 

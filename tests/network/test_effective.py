@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from random import Random
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -44,7 +45,7 @@ class Rows:
         self._fail(id_)
         return False if "waits" in sql else 7
 
-    async def fetchrow(self, _sql: str, _school: str, id_: UUID, _how: str) -> dict[str, Any]:
+    async def fetchrow(self, _sql: str, _school: str, id_: UUID, _how: str, *_: object) -> dict[str, Any]:
         self._fail(id_)
         self.finished.append(id_)
         found = {} if id_ == BAD[1] and self.error is None else self.act
@@ -112,3 +113,20 @@ def test_the_next_look_is_when_one_falls_due_and_what_failed_waits_for_the_regul
     assert next_look_s([Pending(1, 10.3), Pending(1, 16.0)], 10.0, 10.1) == pytest.approx(0.2)
     assert next_look_s([Pending(1, 10.05)], 10.0, 10.1) == 0.0  # fell due while others were finished
     assert next_look_s([Pending(1, 9.9)], 10.0, 10.1) == LOOK_EVERY_S
+
+
+async def test_by_the_clock_it_says_who_had_not_confirmed_and_which_tools_were_not_reached() -> None:
+    effects, tool = Effects(), uuid4()
+    effects._site = here = site(Rows(None))
+    here.settings.consumers = ["goals", "gate"]
+
+    async def announce(consumer: str, seq: int, **more: object) -> None:
+        said = {"network": {"olm": [1, seq, ""]}, **more}
+        await effects._hear(SimpleNamespace(subject=f"cursor.{consumer}", data=json.dumps(said).encode()))  # type: ignore[arg-type]
+
+    await announce("goals", 7)
+    assert effects.unconfirmed(here, "olm", 7) == (("gate",), ()), "a gate that is down names no tool"
+    await announce("gate", 6, waits={"olm": [str(tool)]})
+    assert effects.unconfirmed(here, "olm", 7) == (("gate",), (tool,))
+    await announce("gate", 7)
+    assert (effects.unconfirmed(here, "olm", 7), effects.confirmed(here, "olm", 7)) == (((), ()), True)
