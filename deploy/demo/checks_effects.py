@@ -48,6 +48,7 @@ TELLS = {
     "conversation.moved": "conversations",
     "conversation.cancelled": "conversations",
     "conversation.held": "conversations",
+    "invitation.withdrawn": "conversations",
     "invitation.answered": "conversations",
     "point.added": "conversations",
     "outcome.recorded": "conversations",

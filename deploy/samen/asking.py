@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from deploy.home import Home
 from deploy.samen.client import Client
+from deploy.samen.options import Json
+from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.errors import Problem
 
@@ -87,6 +90,39 @@ def order(directory: Dir, school: str, person: UUID, command: str, body: dict[st
     if effect is not None:
         Console(soft_wrap=True).print(effect_words(effect))
     return dict(reply)
+
+
+def ask_goals(directory: Dir, school: str, person: UUID, query: str, body: Json) -> Json:
+    """Return goals' answer to a person's query."""
+
+    def ask(client: Client) -> Any:  # noqa: ANN401  an awaitable of JSON
+        return client.query(school, "goals", query, body, client.actor(person, school))
+
+    return dict(do(directory, ask))
+
+
+def give_goals(directory: Dir, school: str, person: UUID, name: str, body: Json, key: str | None) -> None:
+    """Give goals a person's command, without what was left out, and print the reply."""
+    given = {field: value for field, value in body.items() if value is not None}
+
+    def order(client: Client) -> Any:  # noqa: ANN401  an awaitable of JSON
+        return client.command(school, "goals", name, given, client.actor(person, school), key=key)
+
+    for what, value in do(directory, order).items():
+        Console(soft_wrap=True).print(f"{what}: {', '.join(value) if isinstance(value, list) else value}", markup=False)
+
+
+def show_found(found: Json, json_: bool, *shown: Table | Iterable[str]) -> None:
+    """Print an answer: as JSON, or as what is shown of it."""
+    if json_:
+        as_json(found)
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    for one in shown:
+        if isinstance(one, Table):
+            print_table(one)
+        else:
+            console.print("\n".join(one))
 
 
 def as_json(found: object) -> None:

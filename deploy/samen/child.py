@@ -14,6 +14,7 @@ from rich.table import Table
 
 from deploy.samen.asking import as_json, do, order
 from deploy.samen.client import Client
+from deploy.samen.options import As, AsJson, ChildId, School, Version, WhyOffice
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from deploy.topology import NAMES
@@ -23,14 +24,8 @@ from shared.events.words import Purpose
 
 app = typer.Typer(no_args_is_help=True, help="A child's whole file: copy it, erase it, or keep it from being erased.")
 
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ChildId = Annotated[UUID, typer.Argument(metavar="CHILD", help="The child's id.")]
 ErasureId = Annotated[UUID, typer.Argument(metavar="ERASURE", help="The erasure's id, as `erase` prints it.")]
 HoldId = Annotated[UUID, typer.Argument(metavar="HOLD", help="The hold's id.")]
-Version = Annotated[int, typer.Option("--version", help="The version that you saw.")]
-Why = Annotated[Purpose, typer.Option("--purpose", help="administration; a school's leader acts for guidance.")]
 
 WAITS_S, LOOK_EVERY_S = 60.0, 2.0
 STATES = {
@@ -49,7 +44,7 @@ def erase(
     person: As,
     reason: Annotated[ErasureReason, typer.Option("--reason", help="Why it is erased.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")] = False,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """Ask that everything about a child be erased. Another person confirms it: it can't be undone."""
@@ -107,7 +102,7 @@ def confirm(
     erasure: ErasureId,
     school: School,
     person: As,
-    purpose: Why = Purpose.ADMINISTRATION,
+    purpose: WhyOffice = Purpose.ADMINISTRATION,
     version: Version = 1,
     directory: Dir = None,
 ) -> None:
@@ -138,7 +133,7 @@ def decline(
     erasure: ErasureId,
     school: School,
     person: As,
-    purpose: Why = Purpose.ADMINISTRATION,
+    purpose: WhyOffice = Purpose.ADMINISTRATION,
     version: Version = 1,
     directory: Dir = None,
 ) -> None:
@@ -156,9 +151,9 @@ def _decision(child: UUID, erasure: UUID, version: int, answer: str, purpose: Pu
 def erasures(
     school: School,
     person: As,
-    purpose: Why = Purpose.ADMINISTRATION,
+    purpose: WhyOffice = Purpose.ADMINISTRATION,
     state: Annotated[str | None, typer.Option("--state", help=f"Only those: {', '.join(STATES)}.")] = None,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """List the school's erasures, and how each stands."""
@@ -222,7 +217,7 @@ def lift(child: ChildId, held: HoldId, school: School, person: As, version: Vers
 
 
 @app.command()
-def holds(child: ChildId, school: School, person: As, as_json_: Json = False, directory: Dir = None) -> None:
+def holds(child: ChildId, school: School, person: As, as_json_: AsJson = False, directory: Dir = None) -> None:
     """List the holds on a child's file."""
 
     def ask(client: Client) -> Awaitable[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from deploy.samen.asking import do
+from deploy.samen.asking import ask_goals, do, give_goals, show_found
 from deploy.samen.client import Client, operator_id
-from deploy.samen.plans import As, AsJson, Key, Reason, School, Why, ask_goals, give_goals, show_goals
+from deploy.samen.options import As, AsJson, Json, Key, Reason, School, Why, read_json
 from deploy.samen.up import Dir
 from shared.events.goals import Domain
 from shared.events.words import ActorKind, Purpose, Setting, school_subject
@@ -36,8 +35,7 @@ Ladder = Annotated[
 Baseline = Annotated[int | None, typer.Option("--baseline", min=-2, max=2)]
 Weight = Annotated[int | None, typer.Option("--weight", min=0, max=10)]
 TEXT_FIELDS = ("domain", "title", "wording", "ladder")
-
-Json = dict[str, Any]
+NEEDS = f"a JSON object with {', '.join(TEXT_FIELDS)} is needed"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,7 +55,7 @@ def history(
 ) -> None:
     """Show what became of a goal: each step and change, by whom and why, and the words it was proposed with."""
     found = ask_goals(directory, school, person, "goal-history", {"goal": goal, "purpose": purpose})
-    show_goals(found, json_, history_of(found))
+    show_found(found, json_, history_of(found))
 
 
 def history_of(found: Json) -> Iterator[str]:
@@ -134,7 +132,7 @@ def list_templates(
     for one in found["templates"]:
         id_ = f"{one['template']} v{one['number']}"
         table.add_row(id_, one["owner"], one["domain"], Text(one["title"]), Text(one["wording"]))
-    show_goals(found, json_, table)
+    show_found(found, json_, table)
 
 
 @templates.command()
@@ -155,7 +153,7 @@ def show(
         lines += [f"version {one['number']}  {one['written_at'][:10]}  {one['domain']}: {escape(one['title'])}"]
         lines += [f"    {escape(one['wording'])}"]
         lines += [f"    {level:+d}  {escape(words)}" for level, words in enumerate(one["ladder"], -2)]
-    show_goals(found, json_, lines)
+    show_found(found, json_, lines)
 
 
 @templates.command()
@@ -196,11 +194,10 @@ def publish(
 
 
 def _text_in(file: Path) -> Json:
-    try:
-        read = json.loads(file.read_text())
-        return {name: read[name] for name in TEXT_FIELDS}
-    except (ValueError, KeyError, TypeError) as error:
-        raise typer.BadParameter(f"{file}: JSON with {', '.join(TEXT_FIELDS)} is needed ({error})") from None
+    read = read_json(file, NEEDS)
+    if missing := [name for name in TEXT_FIELDS if name not in read]:
+        raise typer.BadParameter(f"{file} lacks {', '.join(missing)}: {NEEDS}", param_hint="--file")
+    return {name: read[name] for name in TEXT_FIELDS}
 
 
 @templates.command()

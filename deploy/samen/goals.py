@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -15,26 +12,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deploy.home import Home
-from deploy.samen.client import Client
+from deploy.samen.asking import as_json, ask_goals, give_goals
 from deploy.samen.ladder import chart
+from deploy.samen.options import About, As, AsJson, Key, School, Why
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.goals import Achievement, Domain
 from shared.events.words import Purpose, Setting
 
-app = typer.Typer(no_args_is_help=True, help="Goals: list, show, propose, step, score, correct.")
+app = typer.Typer(no_args_is_help=True, help="Goals: list, show, draw, propose, step, score, correct.")
 
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
-Why = Annotated[Purpose, typer.Option("--purpose", help="Why: it goes into the log.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 GoalId = Annotated[UUID, typer.Argument(help="The goal's id.")]
 Version = Annotated[int, typer.Option("--version", help="The version you saw (`samen goals show`).")]
 On = Annotated[
     datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The day that was seen; today if left out.")
 ]
-Key = Annotated[str | None, typer.Option("--key", help="Makes a retry safe: the same key, the same answer.")]
 Level = Annotated[int, typer.Option("--level", min=-2, max=2, help="What was seen, on the goal's ladder.")]
 
 
@@ -55,45 +47,23 @@ class Step(StrEnum):
 COMMANDS = {step: f"{step.value}-goal" for step in Step} | {Step.MARK_IN_ERROR: "mark-goal-in-error"}
 
 
-def _query(directory: Dir, school: str, person: UUID, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401  JSON
-    async def run() -> Any:  # noqa: ANN401  JSON
-        async with Client(Home(directory)) as client:
-            return await client.query(school, "goals", name, body, client.actor(person, school))
-
-    return asyncio.run(run())
-
-
-def _command(directory: Dir, school: str, person: UUID, name: str, body: dict[str, Any], key: str | None) -> None:
-    async def run() -> Any:  # noqa: ANN401  JSON
-        async with Client(Home(directory)) as client:
-            given = {name: value for name, value in body.items() if value is not None}
-            return await client.command(school, "goals", name, given, client.actor(person, school), key=key)
-
-    for what, value in asyncio.run(run()).items():
-        Console().print(f"{what}: {value if not isinstance(value, list) else ', '.join(value)}", markup=False)
-
-
-def _print_json(found: object) -> None:
-    sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-
-
 @app.command(name="list")
 def list_goals(
-    about: Annotated[UUID, typer.Argument(help="The child's id, or the school's own subject.")],
+    about: About,
     school: School,
     person: As,
     purpose: Why = Purpose.GUIDANCE,
     after: Annotated[UUID | None, typer.Option("--after", help="Go on after this goal.")] = None,
-    as_json: AsJson = False,
+    json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """List goals, newest first, with their latest levels and the T-scores."""
-    found = _query(directory, school, person, "goals-of-child", {"about": about, "purpose": purpose, "after": after})
-    if as_json:
-        _print_json(found)
+    found = ask_goals(directory, school, person, "goals-of-child", {"about": about, "purpose": purpose, "after": after})
+    if json_:
+        as_json(found)
         return
     table = Table(title="Goals", caption="" if found["scores_shown"] else "scores are not yours to see")
-    for column in ("goal", "in own words", "domain", "status", "went", "weight", *Setting, "differs"):
+    for column in ("goal", "in own words", "domain", "status", "went", "weight", *Setting, "differs", "talk"):
         table.add_column(column)
     for goal in found["goals"]:
         latest = goal.get("latest", {})
@@ -107,6 +77,7 @@ def list_goals(
             str(goal["weight"]),
             *(f"{latest[setting]['level']:+d}" if setting in latest else "" for setting in Setting),
             ", ".join(differs),
+            f"since {goal['talk_suggested_at'][:10]}" if goal.get("talk_suggested_at") else "",
         )
     console = Console()
     print_table(table, console)
@@ -135,13 +106,13 @@ def show(
     school: School,
     person: As,
     purpose: Why = Purpose.GUIDANCE,
-    as_json: AsJson = False,
+    json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """Show one goal: its words, its steps, and its ladder over time."""
-    found = _query(directory, school, person, "goal", {"goal": goal, "purpose": purpose})
-    if as_json:
-        _print_json(found)
+    found = ask_goals(directory, school, person, "goal", {"goal": goal, "purpose": purpose})
+    if json_:
+        as_json(found)
         return
     console, told = Console(), found["goal"]
     table = Table(title=f"Goal {told['id']} version {told['version']}", show_header=False)
@@ -165,7 +136,7 @@ def show(
 
 @app.command()
 def propose(
-    about: Annotated[UUID, typer.Argument(help="The child's id, or the school's own subject.")],
+    about: About,
     school: School,
     person: As,
     domain: Annotated[Domain, typer.Option("--domain")],
@@ -195,7 +166,7 @@ def propose(
         "weight": weight,
         "purpose": purpose,
     }
-    _command(directory, school, person, "propose-goal", body, key)
+    give_goals(directory, school, person, "propose-goal", body, key)
 
 
 @app.command()
@@ -215,7 +186,7 @@ def step(
 ) -> None:
     """Take a step in a goal's life, or judge how it goes."""
     body = {"goal": goal, "version": version, "reason": reason, "achievement": achievement, "purpose": purpose}
-    _command(directory, school, person, COMMANDS[what], body, key)
+    give_goals(directory, school, person, COMMANDS[what], body, key)
 
 
 @app.command()
@@ -234,7 +205,7 @@ def score(
     """Score a goal on its ladder."""
     day = on.date() if on else date.today()  # noqa: DTZ011  the day on the wall where this is typed
     body = {"goal": goal, "level": level, "setting": setting, "observed_on": day, "note": note, "purpose": purpose}
-    _command(directory, school, person, "score-goal", body, key)
+    give_goals(directory, school, person, "score-goal", body, key)
 
 
 @app.command()
@@ -253,4 +224,4 @@ def correct(
 ) -> None:
     """Mark a score as entered in error; it stays readable and counts no more."""
     body = {"score": score, "version": version, "reason": reason, "level": level, "purpose": purpose}
-    _command(directory, school, person, "correct-score", body, key)
+    give_goals(directory, school, person, "correct-score", body, key)

@@ -74,9 +74,9 @@ ENTRIES = {
     "retention": Entry("How long files are kept; erase those whose term has ended.", "retention"),
     "inbox": Entry("A member's inbox: list it, mark as read, put away.", "inbox"),
     "goals": Entry(
-        "Goals: list, show, propose, step, score, correct.",
+        "Goals: list, show, draw, propose, step, score, correct.",
         "goals",
-        adds=("goal_words:add_to", "plan_export:add_to_goals"),
+        adds=("goal_words:add_to", "ladders:add_to", "plan_export:add_to_goals"),
     ),
     "plan": Entry(
         "Plans: write, talk over, agree, evaluate; see, compare, verify.",

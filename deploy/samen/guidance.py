@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.samen.plans import About, As, AsJson, Key, School, Why, ask_goals, give_goals, show_goals
+from deploy.samen.asking import ask_goals, give_goals, show_found
+from deploy.samen.options import About, As, AsJson, Json, Key, School, Why
 from deploy.samen.up import Dir
 from shared.events.conversations import GuidanceStep
 from shared.events.words import Purpose, school_subject
-
-Json = dict[str, Any]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,7 +43,7 @@ def heard_summary(
         table.add_column(column)
     for role, counts in found["roles"].items():
         table.add_row(role, *(str(counts[one]) for one in ("yes", "partly", "no")), found["until"][role])
-    show_goals(found, json_, table)
+    show_found(found, json_, table)
 
 
 def guidance(
@@ -57,7 +56,7 @@ def guidance(
 ) -> None:
     """Show the guidance for every step."""
     found = ask_goals(directory, school, person, "guidance", {"about": about, "purpose": purpose})
-    show_goals(found, json_, guidance_lines(found["guidance"]))
+    show_found(found, json_, guidance_lines(found["guidance"]))
 
 
 def write_guidance(

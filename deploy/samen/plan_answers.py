@@ -8,7 +8,9 @@ from uuid import UUID
 
 import typer
 
-from deploy.samen.plans import As, Key, Number, PlanId, Reason, School, give_goals
+from deploy.samen.asking import give_goals
+from deploy.samen.options import As, Key, Reason, School
+from deploy.samen.plans import Number, PlanId
 from deploy.samen.up import Dir
 from shared.events.plans import ActionOutcome, Channel, Moment, Remedy
 

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from deploy.samen import plan_tables
-from deploy.samen.asking import as_json, do
-from deploy.samen.client import Client
+from deploy.samen.asking import as_json, ask_goals, give_goals, show_found
+from deploy.samen.options import About, As, AsJson, Key, Reason, School, Why, read_json
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
 
 app = typer.Typer(no_args_is_help=True, help="Plans: write, talk over, agree, evaluate; see, compare, verify.")
 
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
-Why = Annotated[Purpose, typer.Option("--purpose", help="Why: it goes into the log.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-About = Annotated[UUID, typer.Argument(help="The child's id, or the school's own subject.")]
 PlanId = Annotated[UUID, typer.Argument(help="The plan's id (`samen plan list`).")]
 Number = Annotated[int, typer.Option("--number", min=1, help="The version of the text that you saw.")]
 File = Annotated[Path, typer.Option("--file", exists=True, dir_okay=False, help="The text (`samen plan text`).")]
-Reason = Annotated[str, typer.Option("--reason", help="Why.")]
-Key = Annotated[str | None, typer.Option("--key", help="Makes a retry safe: the same key, the same answer.")]
 
-Json = dict[str, Any]
+
+NEEDS = "outlook, goals (ids) and actions, as `samen plan text` prints them"
 
 
 class Step(StrEnum):
@@ -47,35 +37,6 @@ class Step(StrEnum):
 STEPS = {Step.CONSULT: "consult-plan", Step.ENFORCE: "put-plan-in-force", Step.CONTINUE: "continue-plan"}
 
 
-def ask_goals(directory: Dir, school: str, person: UUID, query: str, body: Json) -> Json:
-    def ask(client: Client) -> Any:  # noqa: ANN401  an awaitable of JSON
-        return client.query(school, "goals", query, body, client.actor(person, school))
-
-    return dict(do(directory, ask))
-
-
-def give_goals(directory: Dir, school: str, person: UUID, name: str, body: Json, key: str | None) -> None:
-    given = {field: value for field, value in body.items() if value is not None}
-
-    def order(client: Client) -> Any:  # noqa: ANN401  an awaitable of JSON
-        return client.command(school, "goals", name, given, client.actor(person, school), key=key)
-
-    for what, value in do(directory, order).items():
-        Console(soft_wrap=True).print(f"{what}: {', '.join(value) if isinstance(value, list) else value}", markup=False)
-
-
-def show_goals(found: Json, json_: bool, *shown: Table | Iterable[str]) -> None:
-    if json_:
-        as_json(found)
-        return
-    console = Console(soft_wrap=True, highlight=False)
-    for one in shown:
-        if isinstance(one, Table):
-            print_table(one)
-        else:
-            console.print("\n".join(one))
-
-
 @app.command(name="list")
 def list_plans(
     about: About,
@@ -87,7 +48,7 @@ def list_plans(
 ) -> None:
     """List the plans of a child, newest first."""
     found = ask_goals(directory, school, person, "plans-of-child", {"about": about, "purpose": purpose})
-    show_goals(found, json_, plan_tables.listed(found))
+    show_found(found, json_, plan_tables.listed(found))
 
 
 @app.command()
@@ -102,7 +63,7 @@ def show(
 ) -> None:
     """Show a plan: its text, how each goal and action stands, what was said of it, and what can be done next."""
     found = ask_goals(directory, school, person, "plan", {"plan": plan, "number": number, "purpose": purpose})
-    show_goals(found, json_, plan_tables.text_of(found), plan_tables.said_of(found))
+    show_found(found, json_, plan_tables.text_of(found), plan_tables.said_of(found))
 
 
 @app.command()
@@ -128,7 +89,7 @@ def changes(
     """Show what differs between two versions."""
     body = {"plan": plan, "before": before, "after": after, "purpose": purpose}
     found = ask_goals(directory, school, person, "plan-changes", body)
-    show_goals(found, json_, plan_tables.changed(found))
+    show_found(found, json_, plan_tables.changed(found))
 
 
 @app.command()
@@ -157,14 +118,7 @@ def deadlines(
 ) -> None:
     """Show what must be done by when."""
     found = ask_goals(directory, school, person, "deadlines", {"about": about, "purpose": purpose})
-    show_goals(found, json_, plan_tables.due(found))
-
-
-def _read(file: Path) -> Json:
-    try:
-        return dict(json.loads(file.read_text()))
-    except ValueError as error:
-        raise typer.BadParameter(f"not JSON: {error}", param_hint="--file") from None
+    show_found(found, json_, plan_tables.due(found))
 
 
 @app.command()
@@ -178,7 +132,9 @@ def draft(
     directory: Dir = None,
 ) -> None:
     """Write a plan; the file holds outlook, goals (ids) and actions (what, who, where, until): see `text`."""
-    give_goals(directory, school, person, "draft-plan", _read(file) | {"about": about, "purpose": purpose}, key)
+    give_goals(
+        directory, school, person, "draft-plan", read_json(file, NEEDS) | {"about": about, "purpose": purpose}, key
+    )
 
 
 @app.command()
@@ -194,7 +150,7 @@ def revise(
     directory: Dir = None,
 ) -> None:
     """Write the next version, whole; what stays as it is keeps its agreements."""
-    body = _read(file) | {"plan": plan, "number": number, "why": why, "purpose": purpose}
+    body = read_json(file, NEEDS) | {"plan": plan, "number": number, "why": why, "purpose": purpose}
     give_goals(directory, school, person, "revise-plan", body, key)
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from deploy.samen.asking import as_json, do
 from deploy.samen.client import Client
+from deploy.samen.options import As, AsJson, ChildId, School, Version, WhyOffice
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.audit import Ground
@@ -26,13 +27,7 @@ app = typer.Typer(
 
 HERE = ZoneInfo("Europe/Amsterdam")
 DAYS = ["%Y-%m-%d"]
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ChildId = Annotated[UUID, typer.Argument(metavar="CHILD", help="The child's id.")]
 RestrictionId = Annotated[UUID, typer.Argument(metavar="RESTRICTION", help="Its id, as `ask` prints it.")]
-Version = Annotated[int, typer.Option("--version", help="The version that you saw.")]
-Why = Annotated[Purpose, typer.Option("--purpose", help="administration; a school's leader acts for guidance.")]
 
 
 def _order(directory: Dir, school: str, person: UUID, command: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +63,7 @@ def ask(
     untold: Annotated[
         bool, typer.Option("--untold", help="Do not even tell that lines are held back: that would defeat the purpose.")
     ] = False,
-    purpose: Why = Purpose.ADMINISTRATION,
+    purpose: WhyOffice = Purpose.ADMINISTRATION,
     directory: Dir = None,
 ) -> None:
     """Ask that lines be held back from parents and the young person. Someone else must confirm it."""
@@ -87,7 +82,7 @@ def confirm(
     restriction: RestrictionId,
     school: School,
     person: As,
-    purpose: Why = Purpose.ADMINISTRATION,
+    purpose: WhyOffice = Purpose.ADMINISTRATION,
     version: Version = 1,
     directory: Dir = None,
 ) -> None:
@@ -102,7 +97,7 @@ def decline(
     restriction: RestrictionId,
     school: School,
     person: As,
-    purpose: Why = Purpose.ADMINISTRATION,
+    purpose: WhyOffice = Purpose.ADMINISTRATION,
     version: Version = 1,
     directory: Dir = None,
 ) -> None:
@@ -124,7 +119,7 @@ def lift(
     restriction: RestrictionId,
     school: School,
     person: As,
-    purpose: Why = Purpose.ADMINISTRATION,
+    purpose: WhyOffice = Purpose.ADMINISTRATION,
     version: Version = 2,
     directory: Dir = None,
 ) -> None:
@@ -143,7 +138,7 @@ def list_(
         Purpose.ADMINISTRATION
     ),
     before: Annotated[UUID | None, typer.Option("--before", help="The page after this restriction.")] = None,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """List restrictions, and how each stands."""

@@ -10,7 +10,8 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
-from deploy.samen.plans import As, AsJson, Key, School, Why, ask_goals, give_goals, show_goals
+from deploy.samen.asking import ask_goals, give_goals, show_found
+from deploy.samen.options import As, AsJson, Key, School, Why
 from deploy.samen.up import Dir
 from shared.events.words import Purpose, school_subject
 
@@ -34,7 +35,7 @@ def show(
     """Show the years and holidays that the school has set."""
     body = {"about": about or school_subject(school), "purpose": purpose}
     found = ask_goals(directory, school, person, "school-years", body)
-    show_goals(found, json_, years_of(found))
+    show_found(found, json_, years_of(found))
 
 
 def years_of(found: dict[str, Any]) -> Iterator[str]:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from deploy.samen.guidance import guidance_lines
-from deploy.samen.plans import About, As, AsJson, Key, Reason, School, Why, ask_goals, give_goals, show_goals
+from deploy.samen.asking import ask_goals, give_goals, show_found
+from deploy.samen.options import About, As, AsJson, InLanguage, Json, Key, Language, Reason, School, Why
+from deploy.samen.talk_lines import AMSTERDAM, lines_of, suggested_of, when_of
 from deploy.samen.up import Dir
 from shared.events.conversations import ConversationKind, InvitationAnswer, OutcomeKind
 from shared.events.words import Purpose
 
 app = typer.Typer(no_args_is_help=True, help="Conversations: plan, answer, agenda, hold, outcomes, were you heard?")
 
-AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 TalkId = Annotated[UUID, typer.Argument(help="The conversation's id (`samen talk list`).")]
 At = Annotated[datetime, typer.Option("--at", formats=["%Y-%m-%dT%H:%M"], help="When, as clocks here tell it.")]
 Minutes = Annotated[int, typer.Option("--minutes", min=5, max=720)]
 Place = Annotated[str | None, typer.Option("--place", help="Where: only who takes part reads it.")]
 Seen = Annotated[int, typer.Option("--sequence", min=0, help="The sequence you saw (`samen talk show`).")]
 By = Annotated[datetime | None, typer.Option("--by", formats=["%Y-%m-%d"], help="By which day.")]
-
-Json = dict[str, Any]
 
 
 def _times(at: datetime, minutes: int) -> Json:
@@ -38,6 +34,14 @@ def _times(at: datetime, minutes: int) -> Json:
         return {"starts_at": start, "ends_at": start + timedelta(minutes=minutes)}
     except OverflowError:
         raise typer.BadParameter("no calendar goes on so far: check the year", param_hint="--at") from None
+
+
+class Heard(StrEnum):
+    """Whether you were heard."""
+
+    YES = "yes"
+    PARTLY = "partly"
+    NO = "no"
 
 
 @app.command()
@@ -142,11 +146,12 @@ def point(
     words: Annotated[str, typer.Argument()],
     school: School,
     person: As,
+    goal: Annotated[UUID | None, typer.Option("--goal", help="The goal that it is about.")] = None,
     key: Key = None,
     directory: Dir = None,
 ) -> None:
     """Put something on the agenda."""
-    give_goals(directory, school, person, "add-point", {"conversation": talk, "words": words}, key)
+    give_goals(directory, school, person, "add-point", {"conversation": talk, "words": words, "goal": goal}, key)
 
 
 @app.command()
@@ -203,7 +208,7 @@ def settle(
 @app.command()
 def heard(
     talk: TalkId,
-    what: Annotated[str, typer.Argument(help="yes, partly or no.")],
+    what: Annotated[Heard, typer.Argument()],
     school: School,
     person: As,
     words: Annotated[str | None, typer.Option("--words", help="Only you read them.")] = None,
@@ -224,17 +229,17 @@ def list_talks(
     json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
-    """List the conversations that you take part in or work on, newest first."""
+    """List the conversations that you take part in or work on, newest first, and what there is to talk about."""
     body = {"about": about, "purpose": purpose, "before": before}
     found = ask_goals(directory, school, person, "conversations", body)
     table = Table(title="Conversations")
     for column in ("conversation", "kind", "status", "when", "with"):
         table.add_column(column)
     for one in found["conversations"]:
-        table.add_row(one["id"], one["kind"], one["status"], _when(one), "\n".join(one["invited"]))
+        table.add_row(one["id"], one["kind"], one["status"], when_of(one), "\n".join(one["invited"]))
     if found["next"]:
         table.caption = f"more with --before {found['next']}"
-    show_goals(found, json_, table)
+    show_found(found, json_, table, suggested_of(found["suggested"]))
 
 
 @app.command()
@@ -248,36 +253,7 @@ def show(
 ) -> None:
     """Show a conversation: its agenda, who comes, what came of it, and guidance for where it stands."""
     found = ask_goals(directory, school, person, "conversation", {"conversation": talk, "purpose": purpose})
-    show_goals(found, json_, lines_of(found))
-
-
-def _when(one: Json) -> str:
-    return datetime.fromisoformat(one["starts_at"]).astimezone(AMSTERDAM).strftime("%Y-%m-%d %H:%M")
-
-
-def lines_of(found: Json) -> Iterator[str]:
-    """Yield a conversation as lines."""
-    talk = found["conversation"]
-    yield f"{talk['kind']} {talk['id']}: {talk['status']}, {_when(talk)}, sequence {talk['sequence']}"
-    yield f"why: {escape(talk['why'])}"
-    if talk["place"]:
-        yield f"where: {escape(talk['place'])}"
-    for one in found["replies"]:
-        yield f"    {one['member']} {one['answer']}{_said(one['note'])}"
-    for one in found["points"]:
-        yield f"point {one['id']}: {escape(one['words'])} ({one['added_by']})"
-    if talk["attended"] is not None:
-        yield f"attended: {', '.join(talk['attended'])}{_said(talk['notes'])}"
-    for one in found["outcomes"]:
-        end = one["became"] or one["dropped_because"] or "not settled yet"
-        yield f"outcome {one['id']} v{one['version']}, {one['kind']}: {escape(one['words'])} -> {escape(end)}"
-    if found["asks_me"]:
-        yield "were you heard? (`samen talk heard`)"
-    yield from guidance_lines(found["guidance"])
-
-
-def _said(words: str | None) -> str:
-    return f": {escape(words)}" if words else ""
+    show_found(found, json_, lines_of(found))
 
 
 @app.command()
@@ -286,7 +262,7 @@ def ics(
     school: School,
     person: As,
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; else it is printed.")] = None,
-    language: Annotated[str, typer.Option("--language", help="nl or en.")] = "nl",
+    language: InLanguage = Language.DUTCH,
     purpose: Why = Purpose.GUIDANCE,
     directory: Dir = None,
 ) -> None:

@@ -161,8 +161,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("cancel-conversation", CancelConversation, "read_conversation", decide_cancel_conversation),
     Endpoint("withdraw-invitation", WithdrawInvitation, "read_conversation", decide_withdraw_invitation),
     Endpoint("answer-invitation", AnswerInvitation, "read_conversation", decide_answer_invitation),
-    Endpoint("add-point", AddPoint, "read_conversation", decide_add_point),
-    Endpoint("hold-conversation", HoldConversation, "read_conversation", decide_hold_conversation),
+    Endpoint("add-point", AddPoint, "read_point", decide_add_point),
+    Endpoint("hold-conversation", HoldConversation, "read_conversation_to_hold", decide_hold_conversation),
     Endpoint("record-outcome", RecordOutcome, "read_conversation", decide_record_outcome),
     Endpoint("settle-outcome", SettleOutcome, "read_outcome", decide_settle_outcome),
     Endpoint("say-heard", SayHeard, "read_conversation", decide_say_heard),
@@ -175,5 +175,5 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("guidance", Guidance, "read_guidance", decide_guidance),
     Endpoint("insight", Insight, "read_insight", decide_insight),
     Endpoint("export-child", ExportChild, "read_export", decide_export_child),
-    Endpoint("export-plan", ExportPlan, "read_plan_whole", decide_export_plan),
+    Endpoint("export-plan", ExportPlan, "read_plan_to_export", decide_export_plan),
 )

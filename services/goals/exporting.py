@@ -20,9 +20,10 @@ class ExportChild(Query):
 
 
 class ExportPlan(Query):
-    """One plan with its agreements, for a document."""
+    """One plan with its agreements, for a document; `scores`: how the ladder of each of its goals went, too."""
 
     plan: UUID
+    scores: bool = False
 
 
 def decide_export_child(asked: Asked[ExportChild], seen: Snapshot) -> Change:
@@ -57,10 +58,12 @@ def decide_export_child(asked: Asked[ExportChild], seen: Snapshot) -> Change:
 def decide_export_plan(asked: Asked[ExportPlan], seen: Snapshot) -> Change:
     """Answers the text in force (or the newest), and of each answer to it whether it verifies.
 
-    Who may not see conversations gets the counts, their own answers, and nothing of its evaluations.
+    Who may not see conversations gets the counts, their own answers, and nothing of its evaluations; who may not export
+    observations gets no scores.
     """
     permit = seen.require(asked, Action.EXPORT, Category.PLAN)
     talks = also(asked, seen, Action.VIEW, Category.CONVERSATIONS)
+    scores = also(asked, seen, Action.EXPORT, Category.OBSERVATIONS) if asked.body.scores else None
     plan, state = PlanState.read(asked, seen), seen.state
     raw = state["force"] or state["text"]
     text = PlanText.read(raw)
@@ -78,5 +81,8 @@ def decide_export_plan(asked: Asked[ExportPlan], seen: Snapshot) -> Change:
         "said_shown": talks is not None,
         "ends": state["ends"] if talks else [],
         "evaluations": state["evaluations"] if talks else [],
+        "scores_shown": scores is not None,
+        "ladders": state["ladders"] if scores else {},
     }
-    return answered((permit, talks) if talks else (permit,), "export-plan", 1, result, plan.id)
+    permits = tuple(one for one in (permit, talks, scores) if one is not None)
+    return answered(permits, "export-plan", 1, result, plan.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from services.goals.store import GoalState
 from shared.access import Permit
 from shared.errors import Problem, ProblemType
 from shared.events.base import Fact, NewEvent
+from shared.events.conversations import SuggestionEnd
 from shared.events.goals import Achievement, AchievementRecorded, Domain, GoalCompleted, GoalMoved, GoalProposed, Status
 from shared.events.words import Action, Category, Setting
 from shared.text import Day, Text
@@ -150,7 +152,11 @@ def move(step: Step) -> Callable[[Asked[M], Snapshot], Change]:
         if goal.status in SCORED and step.target not in SCORED:
             # A score decided before this step must not land after it: it finds the progress moved and looks again.
             rows.append(goal.progress_row(goal.latest))
-        return _change(permit, goal, fact, rows, step.target)
+        change = _change(permit, goal, fact, rows, step.target)
+        if goal.suggestion.open and step.target not in SCORED:
+            row, event = goal.suggestion.ends(permit, seen.now, SuggestionEnd.GOAL_OVER)
+            change = replace(change, rows=(*change.rows, row), events=(*change.events, event))
+        return change
 
     return decide
 

@@ -21,6 +21,8 @@ from shared.text import Day
 from shared.unit import Asked, Change, Query, Request, Row, Snapshot, stale
 
 MOST_OUTCOMES = 50
+ENDS = ("became", "dropped_because", "settled_at", "settled_by")
+"""What settling an outcome writes."""
 
 
 class RecordOutcome(OnConversation):
@@ -89,7 +91,8 @@ def decide_settle_outcome(asked: Asked[SettleOutcome], seen: Snapshot) -> Change
     body, found = asked.body, seen.state["outcome"]
     possible(talk, "settle-outcome")
     if found["version"] != body.version:
-        raise stale(body.version, found["version"])
+        changed = [{"version": found["version"], "fields": sorted(name for name in ENDS if found[name] is not None)}]
+        raise stale(body.version, found["version"], changes=changed)
     if found["settled_at"] is not None:
         raise Problem(ProblemType.CONFLICT, "this outcome is settled: record another one", became=found["became"])
     kind = OutcomeKind(found["kind"])

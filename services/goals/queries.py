@@ -51,9 +51,9 @@ def decide_goals(asked: Asked[GoalsOfChild], seen: Snapshot) -> Change:
     shows_scores = len(permits) > 1
     latest = [read_latest(row["latest"]) for row in page]
     if shows_scores:
-        goals = [row | {"diverging": _diverging(marks)} for row, marks in zip(page, latest, strict=True)]
+        goals = [row | {"diverging": diverging(marks)} for row, marks in zip(page, latest, strict=True)]
     else:
-        goals = [_without(row, "latest") for row in page]
+        goals = [_without(row, "latest", "talk_suggested_at") for row in page]
     result: dict[str, Any] = {
         "about": str(asked.body.about),
         "goals": goals,
@@ -76,7 +76,7 @@ def decide_goal(asked: Asked[OneGoal], seen: Snapshot) -> Change:
             "scores": state["scores"],
             "older_scores": state["score_count"] - len(state["scores"]),
             "latest": state["latest"] or {},
-            "diverging": _diverging(latest),
+            "diverging": diverging(latest),
         }
     return _answer(permits, "goal", (1, len(state["scores"])), result)
 
@@ -123,7 +123,8 @@ def _level(latest: Latest, setting: Setting) -> int | None:
     return None if mark is None else mark.level
 
 
-def _diverging(latest: Latest) -> list[dict[str, Any]]:
+def diverging(latest: Latest) -> list[dict[str, Any]]:
+    """Returns the pairs of settings that diverge, as answers hold them."""
     return [
         {
             "lower": found.lower.value,
@@ -135,8 +136,8 @@ def _diverging(latest: Latest) -> list[dict[str, Any]]:
     ]
 
 
-def _without(row: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != key}
+def _without(row: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in keys}
 
 
 def _permits(asked: Asked[Any], seen: Snapshot) -> tuple[Permit, ...]:

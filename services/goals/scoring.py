@@ -10,11 +10,22 @@ from uuid import UUID
 from pydantic import BaseModel, Field, field_validator
 
 from services.goals.life import Description, Level, Paragraph, Version, refusal
-from services.goals.model import SCORED, Latest, Mark, new_divergences, settings_of, today, with_mark, without_mark
+from services.goals.model import (
+    SCORED,
+    Latest,
+    Mark,
+    divergences,
+    new_divergences,
+    settings_of,
+    today,
+    with_mark,
+    without_mark,
+)
 from services.goals.store import GoalState, ScoreState, read_mark
 from shared.access import Denial, Permit
 from shared.errors import Problem, ProblemType
 from shared.events.base import NewEvent
+from shared.events.conversations import SuggestionEnd
 from shared.events.goals import DivergenceSeen, ScoreCorrected, ScoreRecorded, Status
 from shared.events.network import Grant
 from shared.events.words import Action, Category, Setting
@@ -128,7 +139,8 @@ def decide_score(asked: Asked[ScoreGoal], seen: Snapshot) -> Change:
     trouble = _trouble(asked.body, goal, seen)
     if trouble is not None:
         raise trouble
-    return _change([permit], [_Sheet(goal, goal.latest).add(asked, seen, permit, asked.body.setting, asked.body)])
+    sheet = _Sheet(goal, goal.latest).add(asked, seen, permit, asked.body.setting, asked.body)
+    return _change(seen, [permit], [sheet])
 
 
 def decide_score_many(asked: Asked[ScoreGoals], seen: Snapshot) -> Change:
@@ -149,7 +161,7 @@ def decide_score_many(asked: Asked[ScoreGoals], seen: Snapshot) -> Change:
             "nothing was written: mend or leave out the scores at these places and send the rest again",
             troubles=troubles,
         )
-    return _change([permit], [sheet for sheet in sheets.values() if sheet.rows])
+    return _change(seen, [permit], [sheet for sheet in sheets.values() if sheet.rows])
 
 
 def decide_correct(asked: Asked[CorrectScore], seen: Snapshot) -> Change:
@@ -158,7 +170,8 @@ def decide_correct(asked: Asked[CorrectScore], seen: Snapshot) -> Change:
     permit = seen.require(asked, Action.SCORE if own else Action.DECIDE, Category.GOALS)
     body, goal, found = asked.body, GoalState.read(seen.state["goal"]), ScoreState.read(seen.state["score"])
     if found.version != body.version:
-        raise stale(body.version, found.version)
+        changed = [{"version": found.version, "fields": ["in_error_at", "in_error_by", "in_error_reason"]}]
+        raise stale(body.version, found.version, changes=changed, replaced_by=seen.state["replaced_by"])
     if found.in_error:
         raise Problem(ProblemType.CONFLICT, "this score was entered in error already: add a new score instead")
     if goal.status is Status.ENTERED_IN_ERROR:
@@ -178,7 +191,7 @@ def decide_correct(asked: Asked[CorrectScore], seen: Snapshot) -> Change:
         instead = sheet.rows[-1].id
     fact = ScoreCorrected(goal=goal.id, version=found.version + 1, setting=found.setting, replaced_by=instead)
     event = NewEvent(fact, about=goal.about, act=permit.act, thing=body.score)
-    return _change(permits, [replace(sheet, events=(event, *sheet.events))])
+    return _change(seen, permits, [replace(sheet, events=(event, *sheet.events))])
 
 
 def permit_from(asked: Asked[Any], seen: Snapshot, setting: Setting) -> Permit:
@@ -217,12 +230,22 @@ def _trouble(score: Score, goal: GoalState | None, seen: Snapshot) -> Problem | 
     return None
 
 
-def _change(permits: list[Permit], sheets: Iterable[_Sheet]) -> Change:
+def _change(seen: Snapshot, permits: list[Permit], sheets: Iterable[_Sheet]) -> Change:
     rows: list[Row] = []
     events: list[NewEvent] = []
     for sheet in sheets:
         rows += [*sheet.rows, sheet.goal.progress_row(sheet.latest)]
-        events += [*sheet.events, *sheet.divergences(permits[-1])]
+        diverges = sheet.divergences(permits[-1])
+        events += [*sheet.events, *diverges]
+        suggestion = sheet.goal.suggestion
+        if diverges and not suggestion.open:
+            row, event = suggestion.opens(permits[-1], seen.now)
+        elif suggestion.open and not divergences(sheet.latest):
+            row, event = suggestion.ends(permits[-1], seen.now, SuggestionEnd.MET)
+        else:
+            continue  # nothing to suggest, or it is part of what is suggested already
+        rows.append(row)
+        events.append(event)
     # The reply does not say that settings diverge: who may score may not always see what others scored.
     scores = [str(row.id) for row in rows if row.table == "score" and row.seen == 0]
     return Change(permits=tuple(permits), events=tuple(events), rows=tuple(rows), reply={"scores": scores})

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from services.goals.model import Latest, Mark
+from services.goals.suggesting import Suggestion
 from shared.events.goals import Achievement, Status
 from shared.events.words import Setting
 from shared.unit import Row
@@ -25,6 +26,7 @@ class GoalState:
     achievement: Achievement | None
     progress: int
     latest: Latest
+    suggestion: Suggestion
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> GoalState:
@@ -37,6 +39,7 @@ class GoalState:
             Achievement(raw["achievement"]) if raw["achievement"] else None,
             raw["progress"],
             read_latest(raw["latest"]),
+            Suggestion.read(UUID(raw["id"]), UUID(raw["about"]), raw["suggestion"]),
         )
 
     def progress_row(self, latest: Latest) -> Row:

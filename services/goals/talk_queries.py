@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from services.goals.guidance import words_for
 from services.goals.ics import Language, as_ics, as_taken_off
-from services.goals.plan_queries import answered
+from services.goals.plan_queries import also, answered
+from services.goals.queries import diverging
+from services.goals.store import read_latest
 from services.goals.talk import STEPS, Talk, by_task, enter
 from shared.access import Denial
 from shared.events.words import Action, Category, school_subject
@@ -41,14 +44,35 @@ class ConversationInvite(OneConversation):
 
 
 def decide_conversations(asked: Asked[ConversationsOf], seen: Snapshot) -> Change:
-    """Answers a page: of all, to who works on them by task; else of those that the asker takes part in."""
+    """Answers a page: of all, to who works on them by task; else of those that the asker takes part in.
+
+    With it, for who sees goals and scores, which goals it is suggested to talk about.
+    """
     permit, whose = seen.require(asked, Action.VIEW, Category.CONVERSATIONS), "own"
     with suppress(Denial):  # not refused: they see their own
         permit, whose = by_task(asked, seen, Action.VIEW), "all"
     rows: list[dict[str, Any]] = seen.state[whose]
     page = rows[:PAGE]
     result = {"conversations": page, "next": page[-1]["id"] if len(rows) > PAGE else None}
-    return answered((permit,), "conversations", len(page), result)
+    change = answered((permit,), "conversations", len(page), result)
+    seeing = [also(asked, seen, Action.VIEW, one) for one in (Category.GOALS, Category.OBSERVATIONS)]
+    permits = tuple(one for one in seeing if one is not None)
+    if len(permits) < len(seeing):
+        return replace(change, result=result | {"suggested": []})
+    told = [_suggested(one, asked.actor.id, every=whose == "all") for one in seen.state["suggested"]]
+    shown = answered(permits, "conversations", len(told), result | {"suggested": told})
+    return replace(shown, permits=(*change.permits, *permits), events=(*change.events, *(shown.events if told else ())))
+
+
+def _suggested(raw: dict[str, Any], reader: UUID, *, every: bool) -> dict[str, Any]:
+    """Returns a suggestion; of the conversations that it is on the agenda of, those that the reader may see."""
+    planned = [
+        {"conversation": one["conversation"], "starts_at": one["starts_at"]}
+        for one in raw["planned"]
+        if every or str(reader) in one["people"]
+    ]
+    words = {name: raw[name] for name in ("goal", "statement", "since")}
+    return {**words, "diverging": diverging(read_latest(raw["latest"])), "planned": planned}
 
 
 def decide_conversation(asked: Asked[OneConversation], seen: Snapshot) -> Change:

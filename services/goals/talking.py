@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID, uuid5
@@ -9,6 +10,7 @@ from uuid import UUID, uuid5
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from services.goals.life import Description, Paragraph
+from services.goals.suggesting import POINT, Suggestion
 from services.goals.talk import Talk, TalkStatus, enter, no_strangers, possible
 from services.goals.writing import invalid
 from shared.access import Permit
@@ -23,6 +25,7 @@ from shared.events.conversations import (
     InvitationAnswer,
     InvitationAnswered,
     PointAdded,
+    SuggestionEnd,
 )
 from shared.events.words import Action, Category
 from shared.text import EARLIEST, LATEST, Line, Text
@@ -112,9 +115,10 @@ class AnswerInvitation(OnConversation):
 
 
 class AddPoint(OnConversation):
-    """Something on the agenda: any who takes part may add it."""
+    """Something on the agenda, which may be about a goal: any who takes part may add it."""
 
     words: Description
+    goal: UUID | None = None
 
 
 class HoldConversation(OnConversation):
@@ -155,6 +159,8 @@ def decide_plan_conversation(asked: Asked[PlanConversation], seen: Snapshot) -> 
         goal=body.goal,
     )
     points = [_point(asked, seen, permit.subject, made, words) for words in body.points]
+    if Suggestion.read(body.goal or made, permit.subject, state["suggestion"]).open:
+        points.insert(0, _point(asked, seen, permit.subject, made, POINT, body.goal))
     return Change(
         permits=(permit,),
         events=(NewEvent(fact, about=permit.subject, act=permit.act, thing=made),),
@@ -234,14 +240,20 @@ def decide_add_point(asked: Asked[AddPoint], seen: Snapshot) -> Change:
     possible(talk, "add-point")
     if len(seen.state["points"]) >= MOST_POINTS:
         raise Problem(ProblemType.CONFLICT, f"the agenda holds {MOST_POINTS} points: plan a second conversation")
-    point = _point(asked, seen, talk.about, talk.id, asked.body.words)
+    goal = asked.body.goal
+    if goal is not None and not seen.state["goal_known"]:
+        raise invalid("not a goal of this child or school: look it up, or leave it out", "goal")
+    point = _point(asked, seen, talk.about, talk.id, asked.body.words, goal)
     fact = PointAdded(conversation=talk.id, concerns=talk.others(asked.actor.id), point=point.id)
     # The conversation's row is written too: a point never lands on one that was held or cancelled meanwhile.
     return done(permit, talk, fact, [talk.row(changed_at=talk.changed_at), point], point=str(point.id))
 
 
 def decide_hold_conversation(asked: Asked[HoldConversation], seen: Snapshot) -> Change:
-    """Records that it took place; each who was there is asked whether it was heard."""
+    """Records that it took place; each who was there is asked whether it was heard.
+
+    What was suggested to talk about, and was on the agenda, is settled by it.
+    """
     permit, talk = enter(asked, seen, Action.PROPOSE)
     possible(talk, "hold-conversation", asked.body.sequence)
     no_strangers(seen, "attended")
@@ -252,14 +264,25 @@ def decide_hold_conversation(asked: Asked[HoldConversation], seen: Snapshot) -> 
         conversation=talk.id, concerns=tuple(sorted(attended)), kind=talk.kind, invited=len(talk.invited)
     )
     row = talk.row(status=TalkStatus.HELD, attended=attended, notes=asked.body.notes)
-    return done(permit, talk, fact, [row], sequence=talk.sequence)
+    change = done(permit, talk, fact, [row], sequence=talk.sequence)
+    suggestions = [Suggestion.read(UUID(one["goal"]), talk.about, one) for one in seen.state["suggestions"]]
+    ends = [
+        one.ends(permit, seen.now, SuggestionEnd.TALKED, talk.id)
+        for one in suggestions
+        if one.opened_at is not None and one.opened_at < talk.ends_at
+    ]
+    rows, events = [one for one, _ in ends], [one for _, one in ends]
+    return replace(change, rows=(*change.rows, *rows), events=(*change.events, *events))
 
 
-def _point(asked: Asked[Any], seen: Snapshot, about: UUID, conversation: UUID, words: str) -> Row:
+def _point(
+    asked: Asked[Any], seen: Snapshot, about: UUID, conversation: UUID, words: str, goal: UUID | None = None
+) -> Row:
     values = {
         "about": about,
         "conversation": conversation,
         "words": words,
+        "goal": goal,
         "added_by": asked.actor.id,
         "added_at": seen.now,
     }

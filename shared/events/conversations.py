@@ -48,6 +48,14 @@ class GuidanceStep(StrEnum):
     LOOKING_BACK = "looking_back"
 
 
+class SuggestionEnd(StrEnum):
+    """How a suggested conversation came to be settled: it was talked about, the scores meet, the goal is over."""
+
+    TALKED = "talked"
+    MET = "met"
+    GOAL_OVER = "goal_over"
+
+
 class _Conversation(Fact):
     PRODUCER: ClassVar[str] = "goals"
     conversation: UUID
@@ -132,6 +140,24 @@ class HeardSaid(_Conversation):
     NAME: ClassVar[str] = "heard.said"
 
 
+class ConversationSuggested(Fact):
+    """A goal is seen so differently that people had better talk. The envelope's `thing` is the goal."""
+
+    PRODUCER: ClassVar[str] = "goals"
+    NAME: ClassVar[str] = "conversation.suggested"
+    goal: UUID
+
+
+class SuggestionSettled(Fact):
+    """Nothing is left to suggest about this goal: `conversation` is the one in which it was talked about, if any."""
+
+    PRODUCER: ClassVar[str] = "goals"
+    NAME: ClassVar[str] = "suggestion.settled"
+    goal: UUID
+    how: SuggestionEnd
+    conversation: UUID | None
+
+
 class GuidanceWritten(Fact):
     """The school's expert team wrote a version of its guidance for a step."""
 
@@ -152,6 +178,8 @@ FACTS: tuple[type[Fact], ...] = (
     OutcomeRecorded,
     OutcomeSettled,
     HeardSaid,
+    ConversationSuggested,
+    SuggestionSettled,
     GuidanceWritten,
 )
 """Every fact about conversations."""

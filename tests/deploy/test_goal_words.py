@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pydantic_core
 import pytest
 from typer.testing import CliRunner
 
-from deploy.samen import goal_words, plans
 from deploy.samen.__main__ import app
-from services.goals.commands import ENDPOINTS
-from shared.actor import Actor
 from shared.events.words import ActorKind
+from tests.deploy.fakes import BY_NAME, FakeClient, fake_client
 
 GOAL, PERSON, CHILD = (str(UUID(int=number, version=4)) for number in range(1, 4))
-BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 WHO = ("--school", "the-oak", "--as", PERSON)
 WORDS = {"domain": "motor", "title": "fietsen", "wording": "fietst [zelf]", "ladder": ["a", "b", "c", "d", "e"]}
 HISTORY: dict[str, Any] = {
@@ -74,39 +68,9 @@ COMMANDS = {
 }
 
 
-class FakeClient:
-    """Takes what is asked and gives what is laid ready."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str, bytes, Actor]] = []
-
-    def actor(self, person: UUID, school: str, kind: ActorKind = ActorKind.PERSON) -> Actor:
-        return Actor(person, kind, school, "samen")
-
-    async def query(self, school: str, _service: str, name: str, body: dict[str, Any], actor: Actor) -> Any:  # noqa: ANN401
-        self.asked.append((school, name, pydantic_core.to_json(body), actor))
-        return ANSWERS[name]
-
-    async def command(
-        self, school: str, _service: str, name: str, body: dict[str, Any], actor: Actor, *, key: str | None = None
-    ) -> dict[str, Any]:
-        self.asked.append((school, name, pydantic_core.to_json(body), actor))
-        return {"template": GOAL, "number": 1, "key": key or ""}
-
-
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
-    made = FakeClient()
-
-    def do(_directory: object, work: Callable[[FakeClient], Awaitable[Any]]) -> Any:  # noqa: ANN401  as the real one
-        async def run() -> Any:  # noqa: ANN401  JSON
-            return await work(made)
-
-        return asyncio.run(run())
-
-    for module in (plans, goal_words):
-        monkeypatch.setattr(module, "do", do)
-    return made
+    return fake_client(monkeypatch, ANSWERS, {"template": GOAL, "number": 1})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -115,7 +79,7 @@ def test_each_command_asks_what_the_service_takes(name: str, client: FakeClient)
     found = CliRunner().invoke(app, ["goals", *arguments], catch_exceptions=False)
     assert found.exit_code == 0, found.output
     assert len(client.asked) == requests
-    assert client.asked[-1][1] == name
+    assert client.asked[-1].name == name
     for _, asked, body, _ in client.asked:
         assert BY_NAME[asked].body.model_validate_json(body)
 
@@ -136,29 +100,44 @@ def test_an_export_and_a_document_are_files_and_say_what_is_not_in_them(client: 
     bundle = {"resourceType": "Bundle", "entry": [1, 2]}
     older = {"older_goals": 3, "older_scores": None, "older_plans": 0}
     ANSWERS["export-child"] = {"bundle": bundle, "scores_shown": False, "said_shown": False, **older}
-    text = {"number": 1, "outlook": "verder", "items": [], "hash": "f" * 64}
-    plan = {"status": "in_force"}
+    action = {"what": "leest", "who": [PERSON], "where": ["home"], "until": "2026-12-01", "goals": []}
+    item = {"item": GOAL, "kind": "action", "text": action}
+    text = {"number": 1, "outlook": "verder", "items": [item], "hash": "f" * 64}
+    mum = {"person": PERSON, "given_name": "Ans", "family_name": "<Jansen>", "organisation": None}
+    ANSWERS["child-network"] = {"child": CHILD, "given_name": "Kim", "family_name": None, "members": [mum]}
+    plan = {"status": "in_force", "about": CHILD}
     counts = {"answers": [], "verified": 4, "broken": 0, "said_shown": False}
-    ANSWERS["export-plan"] = {"plan": plan, "text": text, **counts, "ends": [], "evaluations": []}
+    ANSWERS["export-plan"] = {
+        "plan": plan,
+        "text": text,
+        **counts,
+        "ends": [],
+        "evaluations": [],
+        "scores_shown": False,
+    }
     out, page = tmp_path / "child.json", tmp_path / "plan.html"
     told = CliRunner().invoke(app, ["goals", "export", CHILD, *WHO, "--out", str(out)], catch_exceptions=False).output
     assert json.loads(out.read_text()) == bundle
     assert "not yours to export" in told
     assert "only your own" in told
     assert "3 older goals are not in it" in told
-    asked = ["plan", "document", GOAL, *WHO, "--out", str(page)]
-    CliRunner().invoke(app, asked, catch_exceptions=False)
+    asked = ["plan", "document", GOAL, *WHO, "--out", str(page), "--scores"]
+    assert "scores are not yours" in CliRunner().invoke(app, asked, catch_exceptions=False).output
     assert "<h1>Plan, versie 1</h1>" in page.read_text()
+    assert "wie: Ans &lt;Jansen&gt;; waar: thuis; tot en met <time>1 dec 2026</time>" in page.read_text()
     assert "Alleen uw eigen antwoorden staan hier. In totaal kloppen er 4" in page.read_text()
     assert not (out.stat().st_mode | page.stat().st_mode) & 0o077, "for their owner only"
     before = len(client.asked)
     for path, again in ((page, asked), (out, ["goals", "export", CHILD, *WHO, "--out", str(out)])):
         path.write_text("kept")
         refused = CliRunner().invoke(app, again)
-        assert (refused.exit_code, "is there already" in refused.output, path.read_text()) == (1, True, "kept")
+        assert isinstance(refused.exception, FileExistsError)
+        assert (refused.exit_code, path.read_text()) == (1, "kept")
     assert len(client.asked) == before, "nothing leaves, and no line says that it did"
+    assert {name for _, name, *_ in client.asked} == {"export-child", "export-plan", "child-network"}
     for _, name, body, _ in client.asked:
-        assert BY_NAME[name].body.model_validate_json(body)
+        if name in BY_NAME:
+            assert BY_NAME[name].body.model_validate_json(body)
 
 
 def test_a_history_reads_as_what_changed_and_why(client: FakeClient) -> None:

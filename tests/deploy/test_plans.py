@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pydantic_core
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from deploy.samen import plan_tables, plans
+from deploy.samen import plan_tables
 from deploy.samen.__main__ import app
-from services.goals.commands import ENDPOINTS
-from shared.actor import Actor
-from shared.events.words import ActorKind
+from tests.deploy.fakes import BY_NAME, FakeClient, fake_client
 
 PLAN, PERSON, ITEM = (str(UUID(int=number, version=4)) for number in range(1, 4))
-BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 WHO = ("--school", "the-oak", "--as", PERSON)
 SEEN = (*WHO, "--number", "2")
 HASHED = (*SEEN, "--hash", "0" * 64)
@@ -98,48 +92,16 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-class FakeClient:
-    """Takes what is asked and gives what is laid ready."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, bytes]] = []
-
-    def actor(self, person: UUID, school: str) -> Actor:
-        return Actor(person, ActorKind.PERSON, school, "samen")
-
-    async def query(self, _school: str, _service: str, name: str, body: dict[str, Any], _actor: Actor) -> Any:  # noqa: ANN401
-        self.asked.append((name, pydantic_core.to_json(body)))
-        return ANSWERS[name]
-
-    async def command(  # as the client's own
-        self, _school: str, _service: str, name: str, body: dict[str, Any], _actor: Actor, *, key: str | None
-    ) -> dict[str, Any]:
-        self.asked.append((name, pydantic_core.to_json(body)))
-        return {"plan": PLAN, "key": key or ""}
-
-
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
-    made = FakeClient()
-
-    def do(_directory: object, work: Callable[[FakeClient], Any]) -> Any:  # noqa: ANN401  as the real one
-        return asyncio.run(_awaited(work(made)))
-
-    monkeypatch.setattr(plans, "do", do)
-    return made
-
-
-async def _awaited(work: Any) -> Any:  # noqa: ANN401  JSON
-    return await work
+    return fake_client(monkeypatch, ANSWERS, {"plan": PLAN})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_asks_what_the_service_takes(name: str, client: FakeClient) -> None:
     found = CliRunner().invoke(app, ["plan", *COMMANDS[name]], catch_exceptions=False)
     assert found.exit_code == 0, found.output
-    ((asked, body),) = client.asked
-    assert asked == name
-    assert BY_NAME[name].body.model_validate_json(body)
+    assert client.asked_as_goals_takes_it(name)
 
 
 def test_a_text_that_was_printed_can_be_drafted_and_revised(client: FakeClient, tmp_path: Path) -> None:
@@ -150,8 +112,8 @@ def test_a_text_that_was_printed_can_be_drafted_and_revised(client: FakeClient, 
     for name, command in (("revise-plan", ("revise", PLAN, *SEEN)), ("draft-plan", ("draft", PERSON, *WHO))):
         found = CliRunner().invoke(app, ["plan", *command, "--file", str(file)])
         assert found.exit_code == 0, found.output
-        assert client.asked[-1][0] == name
-        assert BY_NAME[name].body.model_validate_json(client.asked[-1][1])
+        assert client.asked[-1].name == name
+        assert BY_NAME[name].body.model_validate_json(client.asked[-1].body)
     file.write_text("{")
     assert CliRunner().invoke(app, ["plan", "draft", PERSON, *WHO, "--file", str(file)]).exit_code == 2
 

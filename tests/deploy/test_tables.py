@@ -75,7 +75,7 @@ def test_words_stand_where_there_is_no_table() -> None:
 def test_the_lists_of_goals_children_and_looks_print_ids_that_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     goal = {"id": IDS[0], "version": 3, "statement": "zelf fietsen " * 9, "domain": "motor", "status": "active"}
     told = {"goals": [goal | {"achievement": None, "weight": 1}], "scores_shown": True, "next": None}
-    monkeypatch.setattr(goals_of_child, "_query", lambda *_: told)
+    monkeypatch.setattr(goals_of_child, "ask_goals", lambda *_: told)
     child = {"id": IDS[1], "sourced_id": "p-00253", "given_name": "Noor " * 20, "family_name": "de Wit"}
     monkeypatch.setattr(network, "ask_network", lambda *_: {"children": [child]})
     line = {"idx": 17, "occurred_at": "2026-11-01T10:00:00Z", "actor": IDS[1], "kind": "person", "about": IDS[2]}

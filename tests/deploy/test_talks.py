@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pydantic_core
 import pytest
 from typer.testing import CliRunner
 
-from deploy.samen import plans
 from deploy.samen.__main__ import app
-from services.goals.commands import ENDPOINTS
-from shared.actor import Actor
-from shared.events.words import ActorKind
+from tests.deploy.fakes import FakeClient, fake_client
 
 TALK, PERSON, CHILD = (str(UUID(int=number, version=4)) for number in range(1, 4))
-BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 WHO = ("--school", "the-oak", "--as", PERSON)
 SEEN = (*WHO, "--sequence", "1")
 AT = ("--at", "2027-01-15T15:30")
@@ -29,7 +22,7 @@ COMMANDS = {
     "cancel-conversation": ("cancel", TALK, *SEEN, "--reason", "ziek"),
     "withdraw-invitation": ("uninvite", TALK, *SEEN, "--member", PERSON),
     "answer-invitation": ("answer", TALK, "accepted", *WHO),
-    "add-point": ("point", TALK, "slapen", *WHO),
+    "add-point": ("point", TALK, "slapen", *WHO, "--goal", PERSON),
     "hold-conversation": ("hold", TALK, *SEEN, "--attended", PERSON),
     "record-outcome": ("outcome", TALK, "goal", "zelf lezen", *WHO, "--who", PERSON, "--by", "2027-03-01"),
     "settle-outcome": ("settle", TALK, *WHO, "--became", PERSON),
@@ -55,7 +48,19 @@ TOLD: dict[str, Any] = {
 }
 GUIDANCE = [{"step": "talking", "number": 2, "prompts": ["Luister [eerst]."], "examples": ["Vertel."]}]
 ANSWERS: dict[str, Any] = {
-    "conversations": {"conversations": [TOLD], "next": None},
+    "conversations": {
+        "conversations": [TOLD],
+        "next": None,
+        "suggested": [
+            {
+                "goal": PERSON,
+                "statement": "ik wil [lezen]",
+                "since": "2027-01-02T10:00:00+00:00",
+                "diverging": [{"lower": "home", "lower_level": -2, "higher": "school", "higher_level": 1}],
+                "planned": [],
+            }
+        ],
+    },
     "conversation": {
         "conversation": TOLD,
         "replies": [{"member": PERSON, "answer": "accepted", "note": "graag"}],
@@ -77,53 +82,29 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-class FakeClient:
-    """Takes what is asked and gives what is laid ready."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, bytes]] = []
-
-    def actor(self, person: UUID, school: str) -> Actor:
-        return Actor(person, ActorKind.PERSON, school, "samen")
-
-    async def query(self, _school: str, _service: str, name: str, body: dict[str, Any], _actor: Actor) -> Any:  # noqa: ANN401
-        self.asked.append((name, pydantic_core.to_json(body)))
-        return ANSWERS[name]
-
-    async def command(  # as the client's own
-        self, _school: str, _service: str, name: str, body: dict[str, Any], _actor: Actor, *, key: str | None
-    ) -> dict[str, Any]:
-        self.asked.append((name, pydantic_core.to_json(body)))
-        return {"conversation": TALK, "key": key or ""}
-
-
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
-    made = FakeClient()
-
-    def do(_directory: object, work: Callable[[FakeClient], Awaitable[Any]]) -> Any:  # noqa: ANN401  as the real one
-        async def run() -> Any:  # noqa: ANN401  JSON
-            return await work(made)
-
-        return asyncio.run(run())
-
-    monkeypatch.setattr(plans, "do", do)
-    return made
+    return fake_client(monkeypatch, ANSWERS, {"conversation": TALK})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_asks_what_the_service_takes(name: str, client: FakeClient) -> None:
     found = CliRunner().invoke(app, ["talk", *COMMANDS[name]], catch_exceptions=False)
     assert found.exit_code == 0, found.output
-    ((asked, body),) = client.asked
-    assert asked == name
-    assert BY_NAME[name].body.model_validate_json(body)
+    assert client.asked_as_goals_takes_it(name)
 
 
 def test_times_are_those_of_clocks_in_the_netherlands(client: FakeClient) -> None:
     CliRunner().invoke(app, ["talk", *COMMANDS["plan-conversation"]], catch_exceptions=False)
-    assert b'"starts_at":"2027-01-15T15:30:00+01:00"' in client.asked[0][1]
+    assert b'"starts_at":"2027-01-15T15:30:00+01:00"' in client.asked[0].body
     assert "2027-07-15 15:30" in CliRunner().invoke(app, ["talk", *COMMANDS["conversation"]]).output
+
+
+def test_what_there_is_to_talk_about_is_listed_with_how_to_plan_it(client: FakeClient) -> None:
+    told = CliRunner().invoke(app, ["talk", *COMMANDS["conversations"]]).output
+    for words in ("talk about: ik wil [lezen]", "home -2, school +1", f"samen talk plan --goal {PERSON}"):
+        assert words in told
+    assert client.asked_as_goals_takes_it("conversations")
 
 
 def test_a_conversation_reads_as_its_agenda_its_outcomes_and_what_is_asked(client: FakeClient, tmp_path: Path) -> None:

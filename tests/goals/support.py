@@ -95,15 +95,18 @@ class OneGoalKept:
     goal: dict[str, Any] = field(default_factory=dict)
     progress: int = 0
     latest: dict[str, Any] = field(default_factory=dict)
+    suggestion: dict[str, Any] | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
     ids: Ids = field(default_factory=lambda: Ids(Random(1)))
     now: datetime = NOW
     last: Change | None = None
+    settled: str | None = None
 
     def seen(self, version: int = 0) -> Snapshot:
         """Returns what a reader would give of this goal now, to an asker who saw `version`."""
         since = [step for step in self.steps if step["version"] > version]
-        state = {**self.goal, "progress": self.progress, "latest": self.latest} if self.goal else None
+        kept = {"progress": self.progress, "latest": self.latest, "suggestion": self.suggestion}
+        state = {**self.goal, **kept} if self.goal else None
         view = View(self.about, 1, self.grants, fresh=True)
         return Snapshot({"goal": state, "strangers": [], "since": since}, {self.about: view}, self.now, self.now)
 
@@ -122,6 +125,13 @@ class OneGoalKept:
                 self.steps.append({"version": step["goal_version"], "status": step["status"], "fields": []})
             elif row["table"] == "progress":
                 self.latest, self.progress = row["values"]["latest"], self.progress + 1
+            elif row["table"] == "talk_suggestion":
+                known = self.suggestion or {"version": 0}
+                assert row["seen"] == known["version"]
+                settled = row["values"]["settled"]
+                opened = row["values"].get("opened_at", known.get("opened_at"))
+                self.suggestion = {"version": row["seen"] + 1, "opened_at": opened, "open": settled is None}
+                self.settled = settled
         self.now += timedelta(minutes=1)
         self.last = change
         return change

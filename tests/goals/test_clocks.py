@@ -414,7 +414,7 @@ async def test_a_calendar_is_the_schools_and_in_order(calendar: Calendar) -> Non
     shares = {**body, "version": 1, "starts_on": "2027-07-01", "ends_on": "2028-07-01"}
     assert (await table.refused(table.lead, "set-school-year", **shares)).more["field"] == "starts_on"
     (event,) = [event for event in await table.desk.told() if "school-year.set" in event["type"]]
-    assert event["data"]["fact"] == {"version": 1, **year, "holidays": 0}
+    assert event["data"]["fact"] == {"version": 1, **year, "holidays": 0, "days_off": []}
     seen = await table.ask(table.mum, "school-years", about=table.child)
     assert seen["years"]["2027"]["ends_on"] == "2027-07-09"
     twice = [{"name": "a", "first_on": "2026-10-17", "last_on": "2026-10-25"}] * 2

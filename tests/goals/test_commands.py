@@ -12,6 +12,7 @@ from shared.access import Denial
 from shared.actor import Actor
 from shared.errors import Problem, ProblemType
 from shared.events.base import Fact
+from shared.events.conversations import ConversationSuggested
 from shared.events.goals import (
     AchievementRecorded,
     DivergenceSeen,
@@ -218,8 +219,10 @@ def test_two_levels_apart_is_told_once_as_a_fact_of_its_own() -> None:
     score(goal, TEACHER, "school", 0)
     assert len(facts(goal)) == 1
     score(goal, TEACHER, "school", 1, day="2026-03-02")
+    assert goal.last is not None
     assert facts(goal)[1:] == [
-        DivergenceSeen(lower=Setting.HOME, lower_level=-1, higher=Setting.SCHOOL, higher_level=1)
+        DivergenceSeen(lower=Setting.HOME, lower_level=-1, higher=Setting.SCHOOL, higher_level=1),
+        ConversationSuggested(goal=UUID(goal.goal["id"])),
     ]
     score(goal, TEACHER, "school", 2, day="2026-03-03")
     assert len(facts(goal)) == 1
@@ -239,7 +242,7 @@ def test_a_reply_does_not_say_what_others_scored() -> None:
     score(goal, CARER, "care", 2)
     assert goal.last is not None
     assert set(goal.last.reply) == {"scores"}
-    assert len(goal.last.events) == 2
+    assert len(goal.last.events) == 3
 
 
 class LifeOfAGoal(RuleBasedStateMachine):

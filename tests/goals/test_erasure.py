@@ -68,7 +68,7 @@ async def test_a_childs_goals_steps_scores_and_stored_replies_go_and_anothers_st
     await worked_on(desk, desk.child)
     await worked_on(desk, desk.other_child)
     before, other = await counts(desk, desk.child), await counts(desk, desk.other_child)
-    assert set(before) == {"goal", "goal_step", "progress", "score", "idempotency"}
+    assert set(before) == {"goal", "goal_step", "progress", "score", "talk_suggestion", "idempotency"}
     (confirmed,) = await apply(desk, *gone(desk, desk.child))
     assert await counts(desk, desk.child) == {}
     assert await counts(desk, desk.other_child) == other

@@ -11,13 +11,14 @@ from uuid import UUID
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
-from deploy.samen.plan_page import WORDS, page_of
+from deploy.samen.plan_page import page_of
+from deploy.samen.plan_words import PLACES, STATUSES, WORDS
 from services.goals.fhir import PLANS, ROUND_A_CHILD, bundle
 from services.network.policy import ROLES_OF_CHILD
 from shared.errors import ProblemType
 from shared.events.network import Grant
 from shared.events.plans import PlanStatus
-from shared.events.words import Action, Basis, Category, Role
+from shared.events.words import Action, Basis, Category, Role, Setting
 from tests.goals.plans import CONTENT, TAKES_PART, Json, Table, as_owner, grant
 from tests.goals.support import NOW, Desk
 from tests.support.fixtures import DatabaseFactory
@@ -170,6 +171,29 @@ async def test_a_document_shows_the_text_and_who_agreed_to_it_and_that_it_verifi
     assert "klopt niet" in page_of(broken, "nl")
 
 
+async def test_a_document_draws_how_each_goal_went_for_who_may_export_scores(table: Table) -> None:
+    plan = await worked_on(table)
+    assert (await table.ask(table.mum, "export-plan", plan=plan["plan"]))["ladders"] == {}
+    found = await table.ask(table.mum, "export-plan", plan=plan["plan"], scores=True)
+    lines = [one["data"]["act"]["category"] for one in (await table.desk.told())[-3:]]
+    assert (found["scores_shown"], lines) == (True, ["plan", "conversations", "observations"])
+    ((goal, ladder),) = found["ladders"].items()
+    assert (ladder["baseline"], ladder["older"], [one["level"] for one in ladder["scores"]]) == (-1, 0, [2, 0, 1])
+    page = page_of(found, "nl")
+    read = _Tags()
+    read.feed(page)
+    assert read.open == []
+    assert page.count("<svg") == 1
+    assert 'aria-labelledby="goal-1-title goal-1-desc"' in page
+    assert "Fout ingevulde scores, die niet meetellen: 1." in read.text
+    theirs = await table.ask(table.dad, "export-plan", plan=plan["plan"], scores=True)
+    assert (theirs["scores_shown"], theirs["ladders"]) == (False, {})
+    assert "<svg" not in page_of(theirs, "nl")
+    draft = await table.draft()
+    assert (await table.ask(table.mum, "export-plan", plan=draft["plan"], scores=True))["ladders"] == {}
+    assert goal
+
+
 async def test_what_people_wrote_is_text_on_the_page(table: Table) -> None:
     plan = await table.draft(table.action("<script>alert(1)</script> & more"))
     page = page_of(await table.ask(table.mum, "export-plan", plan=plan["plan"]), "en")
@@ -181,6 +205,8 @@ async def test_what_people_wrote_is_text_on_the_page(table: Table) -> None:
 def test_every_status_of_a_plan_has_one_of_fhir_and_both_languages_the_same_words() -> None:
     assert PLANS.keys() == set(PlanStatus)
     assert WORDS["nl"].keys() == WORDS["en"].keys()
+    assert set(STATUSES) == set(PlanStatus)
+    assert set(PLACES) == set(Setting)
 
 
 def test_a_member_who_is_gone_is_still_named_as_somebody() -> None:

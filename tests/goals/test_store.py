@@ -160,10 +160,11 @@ async def test_a_score_put_in_the_place_of_a_wrong_one_names_it(desk: Desk) -> N
     found = await desk.ask("goal", desk.teacher, goal=goal)
     assert found["latest"]["home"]["score"] == made["scores"][0]
     assert [score["replaces"] for score in found["scores"] if score["id"] == made["scores"][0]] == [str(wrong)]
-    assert (await desk.names())[-5:] == [
+    assert (await desk.names())[-6:] == [
         "score.corrected",
         "score.recorded",
         "divergence.seen",
+        "conversation.suggested",
         "access.viewed",
         "access.viewed",
     ]
