@@ -5,7 +5,9 @@ Raw JSON, for the client library refuses settings that it does not know.
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import datetime, timedelta
 
 from nats.aio.client import Client
 
@@ -14,6 +16,8 @@ from shared.nats_jwt import Json
 REQUEST_S = 2.0
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
+FAR = "9999-12-31T00:00:00Z"
+RUNS_OUT = timedelta(milliseconds=50)
 
 
 class Refused(RuntimeError):
@@ -46,6 +50,20 @@ async def ensure_consumer(client: Client, stream: str, wanted: Json) -> list[str
     request = {"stream_name": stream, "config": config, "action": action}
     await _change(client, f"CONSUMER.DURABLE.CREATE.{place}", request)
     return [f"consumer:{name}:{action}d"]
+
+
+async def ensure_paused(client: Client, stream: str, name: str, *, paused: bool) -> list[str]:
+    """Have a consumer deliver nothing, also to what asked before; or have it deliver again. Return what was changed."""
+    found = await _ask(client, f"CONSUMER.INFO.{stream}.{name}")
+    if bool(found.get("paused")) == paused:
+        return []
+    # A pause that runs out wakes whoever waits; one that is taken back leaves them asleep until the next message.
+    until = FAR if paused else (datetime.fromisoformat(found["ts"]) + RUNS_OUT).isoformat()
+    await _change(client, f"CONSUMER.PAUSE.{stream}.{name}", {"pause_until": until})
+    async with asyncio.timeout(REQUEST_S):
+        while bool((await _ask(client, f"CONSUMER.INFO.{stream}.{name}")).get("paused")) != paused:  # noqa: ASYNC110
+            await asyncio.sleep(RUNS_OUT.total_seconds())
+    return [f"consumer:{name}:{'paused' if paused else 'resumed'}"]
 
 
 async def remove_stream(client: Client, name: str) -> list[str]:

@@ -20,7 +20,7 @@ from nats.errors import Error as NatsError
 
 from deploy import gate_account
 from deploy.gate_account import DOOR, KILLED, LIVE, STATES, WANT
-from deploy.jetstream import Refused, ensure_consumer, ensure_stream, remove_stream
+from deploy.jetstream import Refused, ensure_consumer, ensure_paused, ensure_stream, remove_stream
 from deploy.slots import Slots, is_killed
 from shared.nats_jwt import Json, claims_of
 
@@ -163,7 +163,8 @@ class SlotKeeper:
         if found and is_killed(found) and state != KILLED:
             self._killed.add(account)
             return await self._one(account, KILLED)
-        changes = [] if state != LIVE else await self._ensure_stream(account)  # there before anyone asks for it
+        # There before anyone asks for it. Paused before the imports go: what was asked for earlier comes without them.
+        changes = [] if state == KILLED else await self._ensure_stream(account, paused=state != LIVE)
         if found != jwt:
             await self._push(system, account, jwt)
             changes.append(f"slot:{account}:{state}")
@@ -171,8 +172,6 @@ class SlotKeeper:
             self._killed.add(account)
             await self._seen_cut(system, account)
             changes += await remove_stream(self._client(), gate_account.stream(account))
-        elif state != LIVE:
-            changes += await self._ensure_stream(account)
         self._holds[account] = state
         return changes
 
@@ -190,12 +189,13 @@ class SlotKeeper:
             while (await self._connections(system, [account])).get(account):  # noqa: ASYNC110 (no event tells)
                 await asyncio.sleep(0.005)
 
-    async def _ensure_stream(self, account: str) -> list[str]:
+    async def _ensure_stream(self, account: str, *, paused: bool) -> list[str]:
         name = gate_account.stream(account)
         changes = await ensure_stream(
             self._client(), gate_account.stream_config(account, self._replicas), gate_account.new_stream(time.time_ns())
         )
-        return changes + await ensure_consumer(self._client(), name, gate_account.consumer_config(account))
+        changes += await ensure_consumer(self._client(), name, gate_account.consumer_config(account))
+        return changes + await ensure_paused(self._client(), name, account, paused=paused)
 
     def _client(self) -> Client:
         if self._gate is None:

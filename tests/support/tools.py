@@ -35,11 +35,11 @@ class Tool:
         return gate_account.stream(self.account)
 
 
-def user_credentials(keys: Keys, account: str, folder: Path, *, lives_s: int = 300, **claims: Any) -> Path:  # noqa: ANN401
-    """Write credentials of a new user of a slot, as the gate mints them; return the file."""
+def user_credentials(keys: Keys, account: str, folder: Path, *, lives_s: int = 300, claims: Json | None = None) -> Path:
+    """Write credentials of a new user of a slot, as the gate mints them (and with other claims); return the file."""
     seed = nats_jwt.new_seed(nats_jwt.USER, secrets.token_bytes(32))
     now = int(time.time())
-    wanted = nats_jwt.scoped_user_claims(account) | claims
+    wanted = nats_jwt.scoped_user_claims(account) | (claims or {})
     signing = (keys.slots.signing / f"{account}.nk").read_bytes()
     jwt = nats_jwt.sign(signing, nats_jwt.public_key(seed), "tool", wanted, now, now + lives_s)
     path = folder / f"{secrets.token_hex(8)}.creds"
