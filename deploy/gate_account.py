@@ -18,6 +18,8 @@ WANT = "slots.want"
 
 LIVE, PAUSED, KILLED = "live", "paused", "killed"
 STATES = (LIVE, PAUSED, KILLED)
+FEW_FREE = 3
+"""Fewer free slots than this raise the gate's alarm."""
 FOR_EVER = 253_402_300_799
 """The last second of the year 9999: no user is issued later."""
 

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
 
+from deploy.gate_account import FEW_FREE, STATES
 from deploy.home import Home
 from deploy.samen.client import Client
 from deploy.samen.tables import print_table
@@ -30,7 +31,7 @@ async def gather(home: Home) -> Json:
     async with Client(home) as client:
         heads, cursors = await client.announcements()
         told = await asyncio.gather(*(_status(client, name) for name in NAMES))
-        witnesses = await _witnesses(client)
+        witnesses, held = await _told(client, "ask.witnesses"), await _told(client, "ask.slots")
     services = {}
     for name, own in zip(NAMES, told, strict=True):
         port = home.service_port(name)
@@ -48,6 +49,7 @@ async def gather(home: Home) -> Json:
         "heads": heads,
         "lanes": lanes(heads, cursors),
         "witnesses": witnesses,
+        "slots": held,
         "dead_letters": {name: own.get("dead_letters", []) for name, own in zip(NAMES, told, strict=True)},
     }
 
@@ -70,10 +72,12 @@ async def _status(client: Client, service: str) -> Json:
     return found
 
 
-async def _witnesses(client: Client) -> Json:
-    """Return, a school, how far its log, enough witnesses and each witness have come; {} when audit does not answer."""
+async def _told(client: Client, subject: str) -> Json:
+    """Return what a service tells of itself: of logs, how far each and its witnesses have come; of tools' slots, what
+    holds. {} when it does not answer.
+    """
     try:
-        found: Json = json.loads((await client.nats.request("ask.witnesses", b"{}", timeout=2)).data)
+        found: Json = json.loads((await client.nats.request(subject, b"{}", timeout=2)).data)
     except (nats.errors.Error, TimeoutError, OSError):
         return {}
     return found
@@ -101,7 +105,7 @@ def status(
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
         return
     console = Console()
-    for table in (_services(found), _lanes(found), _logs(found), _letters(found)):
+    for table in (_services(found), _lanes(found), _logs(found), slots(found), _letters(found)):
         if table.row_count:
             print_table(table, console)
 
@@ -148,6 +152,25 @@ def _logs(found: Json) -> Table:
             each = ", ".join(f"{name} {size}" for name, size in sorted(one["witnesses"].items()))
             far = (str(one["size"]), str(one["endorsed"] or 0), f"[red]{waits}[/]" if late else waits)
             table.add_row(school, *far, each)
+    return table
+
+
+def slots(found: Json) -> Table:
+    """Return what the slots of tools are, and how many are free; no row where none are used."""
+    table = Table("state", "slots", "connections", title="Slots of tools")
+    told = found["slots"]
+    if not told or (told["free"] is None):
+        return table
+    for state in STATES:
+        accounts = [account for account, held in told["slots"].items() if held == state]
+        if accounts:
+            table.add_row(state, str(len(accounts)), str(sum(told["connections"].get(one, 0) for one in accounts)))
+    if others := [held for held in told["slots"].values() if held not in STATES]:
+        table.add_row("[red]not made[/]", str(len(others)), "0")
+    if told["free"] + len(told["slots"]) > 0:
+        free = str(told["free"])
+        table.add_row("free", free if told["free"] >= FEW_FREE else f"[red]{free}[/]", "")
+        table.caption = "prepare more: samen keys slots <number>"
     return table
 
 

@@ -122,10 +122,14 @@ class Wanted:
         """
         wanted = OF_TOOL.get(state, state)
         floor = self._begun
-        self._poked.set()
+        self.poke()
         async with self._heard:
             await self._heard.wait_for(lambda: self._done > floor and self.holding.settled(account, wanted))
             return self.holding.connections.get(account, 0)
+
+    def poke(self) -> None:
+        """Say it now."""
+        self._poked.set()
 
     async def run(self, client: Client) -> None:
         """Say it every second, and at once when somebody waits, until cancelled."""
@@ -186,6 +190,7 @@ async def keep_slots(site: Site, wanted: Wanted, creds: Path) -> None:
         log.warning("nats", extra={"code": "nats_error", "kind": type(error).__name__})
 
     async def asked(message: Msg) -> None:
+        wanted.poke()  # whoever asks waits for something: it should not take the whole second
         now = wanted.holding
         await answer(message, {"slots": dict(now.slots), "connections": dict(now.connections), "free": now.free})
 

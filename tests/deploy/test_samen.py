@@ -25,7 +25,7 @@ from deploy.samen.client import Client
 from deploy.samen.groups import ENTRIES, load
 from deploy.samen.mail import kept
 from deploy.samen.schools import refuse_unknown
-from deploy.samen.status import lanes
+from deploy.samen.status import lanes, slots
 from shared.actor import Verifier, load_trusted
 from shared.errors import Problem, ProblemType
 from shared.events.words import ActorKind
@@ -269,3 +269,15 @@ def test_no_command_hides_another_of_the_same_name() -> None:
     ]
     assert len(names) > 20
     assert sorted(set(names)) == sorted(names)
+
+
+def test_status_counts_slots_and_says_what_is_not_made_and_when_few_are_free() -> None:
+    told = {"slots": {"A": "live", "B": "live", "C": "unknown"}, "connections": {"B": 2}, "free": 2}
+    table = slots({"slots": told})
+    assert [list(column.cells) for column in table.columns] == [
+        ["live", "[red]not made[/]", "free"],
+        ["2", "1", "[red]2[/]"],
+        ["2", "0", ""],
+    ]
+    for nothing in ({}, {"slots": {}, "connections": {}, "free": None}, {"slots": {}, "connections": {}, "free": 0}):
+        assert slots({"slots": nothing}).row_count == 0

@@ -15,7 +15,8 @@ import nkeys
 import pytest
 from nats.aio.client import Client
 
-from services.gate.slots import KILLED, LIVE, PAUSED, Slots, Wanted
+from deploy.gate_account import FEW_FREE
+from services.gate.slots import KILLED, LIVE, LOW, PAUSED, Slots, Wanted
 from shared import nats_jwt
 from tests.faults.stage import until
 from tests.support.servers import Servers
@@ -105,6 +106,7 @@ async def test_few_free_slots_are_told_once_where_slots_are_used(free: int, slot
     provisioner = Provisioner(told={"slots": slots, "free": free})
     provisioner.late.set()
     wanted = Wanted(Slots(None), nothing, lambda code, _, **facts: told.append(f"{code} {facts}"))
+    assert LOW == FEW_FREE
     for _ in range(3):
         await wanted._round(cast(Client, provisioner))
     assert told == [f"slots_low {{'count': {free}}}"] * alarms
