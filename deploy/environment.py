@@ -37,10 +37,11 @@ def service_environment(
     *,
     http_port: int = 0,
     smtp: tuple[str, int] | None = None,
+    door_port: int | None = None,
     log_level: str = "INFO",
 ) -> dict[str, str]:
     """Return the environment of `database.service`: where it writes its port, where audit keeps its logs on disk, and
-    the mail server that notifications uses.
+    the mail server that notifications uses, and the port of its door for links.
     """
     service = database.service
     env = base_environment() | {
@@ -57,6 +58,9 @@ def service_environment(
     }
     if service == "notifications" and smtp is not None:
         env |= {"SAMEN_SMTP_HOST": smtp[0], "SAMEN_SMTP_PORT": str(smtp[1])}
+        env |= {"SAMEN_CHANNEL_SECRET": str(keys.channel_secret), "SAMEN_VAPID_KEY": str(keys.vapid_key)}
+        if door_port is not None:
+            env |= {"SAMEN_DOOR_PORT": str(door_port)}
     if service == "audit":
         env |= {"SAMEN_LOG_KEY": str(keys.token_key(LOG_KEY)), "SAMEN_LOG_DIR": str(log_dir)}
         env |= {"SAMEN_WITNESS_POLICY": str(keys.witness_policy), "SAMEN_TILES_READERS": str(keys.tile_readers)}

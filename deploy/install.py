@@ -24,6 +24,7 @@ PROVISIONERS = ("provisioner-sys", "provisioner-bus", gate_account.PROVISIONER)
 BUNDLES = Path("/srv/bundles")
 NATS_CONFIG = Path("/srv/nats-config")
 LOG_DIR = Path("/srv/samen/log")
+DOOR_PORT = 8081
 INSIDE = Path("/run/samen")
 """Where a process finds its bundle."""
 
@@ -71,14 +72,17 @@ def install_bundles(
             ]
         if name == WITNESS:
             files += [keys.token_key(WITNESS_KEY), keys.old(WITNESS_KEY), keys.log_public]
+        if name == "notifications":
+            files += [keys.channel_secret, keys.vapid_key]
         if name == GATE:
             files += [keys.creds(gate_account.DOOR), *sorted(keys.slots.signing.glob("*.nk"))]
         _copy(keys, bundles / name, files)
         port_file = Path("/tmp/port")  # noqa: S108 (its own container)
-        env = service_environment(database, nats_url, inside, port_file, LOG_DIR, http_port=8080, smtp=smtp)
-        own = {key: value for key, value in env.items() if key.startswith("SAMEN_")} | {"SAMEN_HTTP_HOST": "0.0.0.0"}  # noqa: S104 (its own container)
-        if name == "audit":
-            own |= {"SAMEN_TILES_HOST": "0.0.0.0"}  # noqa: S104 (its own container; without a port nothing is served)
+        env = service_environment(
+            database, nats_url, inside, port_file, LOG_DIR, http_port=8080, smtp=smtp, door_port=DOOR_PORT
+        )
+        own = {key: value for key, value in env.items() if key.startswith("SAMEN_")}
+        own |= dict.fromkeys(("SAMEN_HTTP_HOST", "SAMEN_DOOR_HOST"), "0.0.0.0")  # noqa: S104 (its own container)
         write_private(bundles / name / "environment", "".join(f"{k}={v}\n" for k, v in sorted(own.items())))
     accounts = sorted((keys.root / "accounts").glob("*.jwt"))
     logins = [keys.creds(login) for login in PROVISIONERS]

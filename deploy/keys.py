@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from deploy import gate_account, topology
@@ -62,6 +63,16 @@ class Keys:
     def log_public(self) -> Path:
         """The public half of the audit log's key, as PEM: for whoever verifies."""
         return self.root / f"{LOG_KEY}.pub.pem"
+
+    @property
+    def channel_secret(self) -> Path:
+        """What notifications seals links and outlets with, and marks mails by. Lost: outlets must be set anew."""
+        return self.root / "channels" / "secret"
+
+    @property
+    def vapid_key(self) -> Path:
+        """The key by which push services know us. Another one: every browser must subscribe anew."""
+        return self.root / "channels" / "vapid.pem"
 
     @property
     def tile_readers(self) -> Path:
@@ -128,12 +139,13 @@ class Keys:
 
     def ensure(self, issued_at: int | None = None) -> None:
         """Make every key that is missing; `issued_at` (seconds) dates the NATS JWTs."""
-        for name in ("operator", "accounts", "creds", "tokens"):
+        for name in ("operator", "accounts", "creds", "tokens", "channels"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
             (self.root / name).chmod(0o700)
         now_s = int(time.time()) if issued_at is None else issued_at
         self._ensure_nats(now_s)
         self._ensure_tokens(now_s)
+        self._ensure_channels()
         if not self.tile_readers.exists():
             write_private(self.tile_readers, "[]\n")
 
@@ -219,6 +231,12 @@ class Keys:
         elif known.current.public_bytes_raw() != current:
             self.write_log_keys((Retired(known.current, now_s), *known.retired))
 
+    def _ensure_channels(self) -> None:
+        if not self.channel_secret.exists():
+            write_private(self.channel_secret, secrets.token_urlsafe(48))
+        if not self.vapid_key.exists():
+            write_private(self.vapid_key, private_pem(generate_private_key(SECP256R1())))
+
     def _ensure_witness(self) -> None:
         """Make the key of the witness inside the platform, and a policy that asks for its cosignature."""
         path = self.token_key(WITNESS_KEY)
@@ -259,7 +277,7 @@ def _topology_hash() -> str:
     return hashlib.sha256(json.dumps(claims, sort_keys=True).encode()).hexdigest()
 
 
-def private_pem(key: Ed25519PrivateKey) -> bytes:
+def private_pem(key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> bytes:
     """Return the key as it is kept in a file."""
     return key.private_bytes(
         serialization.Encoding.PEM,

@@ -40,6 +40,11 @@ class AlreadyRunning(RuntimeError):
     """Another supervisor holds this folder."""
 
 
+def _kept_or_free(port: int) -> int:
+    """Return the port that was had before, if nobody took it meanwhile."""
+    return port if port and is_port_free(port) else free_port()
+
+
 class Supervisor:
     """The platform in one folder. `start`, then `watch` until asked to stop, then `stop`."""
 
@@ -66,14 +71,13 @@ class Supervisor:
         made = asyncio.run(databases.provision_all(self.postgres.admin_dsn, self._services, self.home.keys))
         tell("NATS")
         self._add("nats", Server(self.nats, ports.get("nats")))
-        smtp_port = ports.get("smtp", 0)
-        smtp_port = smtp_port if smtp_port and is_port_free(smtp_port) else free_port()
+        smtp_port, door_port = (_kept_or_free(ports.get(name, 0)) for name in ("smtp", "door"))
         tell("provisioner, mail catcher")
         self._start_helpers(smtp_port)
         for database in made:
             tell(database.service)
-            self._start_service(database, smtp_port)
-        ports = {"postgres": self.postgres.port, "nats": self.nats.port, "smtp": smtp_port}
+            self._start_service(database, smtp_port, door_port)
+        ports = {"postgres": self.postgres.port, "nats": self.nats.port, "smtp": smtp_port, "door": door_port}
         write_private(self.home.ports_file, json.dumps(ports))
         tell("waiting until all are ready")
         self.wait_ready()
@@ -116,12 +120,16 @@ class Supervisor:
                 raise StartFailed(f"the mail catcher did not start:\n{tail(self.home.logs / 'catcher.log')}")
             time.sleep(0.05)
 
-    def _start_service(self, database: databases.ServiceDatabase, smtp_port: int) -> None:
+    def _start_service(self, database: databases.ServiceDatabase, smtp_port: int, door_port: int) -> None:
         service = database.service
         port_file = self.home.run / f"{service}.port"
         port_file.unlink(missing_ok=True)
         smtp = ("127.0.0.1", smtp_port)
-        env = service_environment(database, self.nats.url, self.home.keys, port_file, self.home.log, smtp=smtp)
+        env = service_environment(
+            database, self.nats.url, self.home.keys, port_file, self.home.log, smtp=smtp, door_port=door_port
+        )
+        if "SAMEN_DOOR_PORT" in env:
+            env["SAMEN_DOOR_URL"] = f"http://127.0.0.1:{door_port}"
         env["SAMEN_SHIFTED_TIME"] = "true"
         self._add(service, self._program(service, f"services.{service}", env))
 

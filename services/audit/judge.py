@@ -67,8 +67,17 @@ OWN_RIGHTS = (
     OwnRight("network", MEMBER, "own_data", "manage", frozenset({"contact"})),
     OwnRight("network", MEMBER, "own_data", "view", frozenset({"network"}), frozenset({"policy-explanation"})),
     OwnRight("notifications", MEMBER, "own_data", "receive", frozenset({"contact"}), frozenset({"inbox"})),
-    OwnRight("notifications", MEMBER, "own_data", "view", frozenset({"contact"}), frozenset({"preferences", "why"})),
+    OwnRight(
+        "notifications",
+        MEMBER,
+        "own_data",
+        "view",
+        frozenset({"contact"}),
+        frozenset({"preferences", "why", "addresses"}),
+    ),
     OwnRight("notifications", MEMBER, "own_data", "manage", frozenset({"contact"})),
+    # An address that nothing arrives at is stopped on the word of a mail server, and that is told.
+    OwnRight("notifications", SERVICE, "public_task", "manage", frozenset({"contact"}), service="notifications"),
     # Who has authority decides on consents by that, whatever became of the membership.
     OwnRight("network", PERSON, "parental_authority", "consent", frozenset({"network"})),
     OwnRight("network", PERSON, "parental_authority", "view", frozenset({"network"}), frozenset({"consents"})),

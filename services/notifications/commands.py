@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.notifications import preferences, words
+from services.notifications import addressing, outlets, preferences, words
 from services.notifications.model import SERVICE, NoticeState, moves
 from shared import access
 from shared.access import Denial, Permit
@@ -149,4 +149,6 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("done-notice", DoneNotice, "read_notice", decide_done),
     preview(SERVICE),
     *preferences.ENDPOINTS,
+    *addressing.ENDPOINTS,
+    *outlets.ENDPOINTS,
 )

@@ -17,10 +17,12 @@ from uuid import UUID, uuid5
 from pydantic import Field
 
 from services.notifications.commands import may_receive
+from services.notifications.invite import INVITING
 from services.notifications.model import (
     ALWAYS,
     GIVE_UP_AFTER,
     HOME_ROLES,
+    LONGEST_DELAY,
     OPEN,
     DeliveryState,
     bundle_id,
@@ -72,6 +74,8 @@ class SettleDelivery(Request):
     code: Code | None = None
     doubtful: bool = False
     """It may have arrived all the same: the connection was lost when the channel had got all of it."""
+    rest_s: Annotated[float, Field(ge=0)] = 0.0
+    """Not sooner than after this: the other side asked for it (RFC 9110, Retry-After)."""
 
 
 def decide_claim(asked: Asked[ClaimDelivery], seen: Snapshot) -> Change:
@@ -183,6 +187,7 @@ def _message(seen: Snapshot, claimed: Sequence[Became]) -> dict[str, Any]:
         "language": read_preferences(seen.state.get("preference")).language,
         "urgent": any(one.part.delivery["urgent"] for one in claimed),
         "reminder": round_ > 0,
+        "talks": sorted({one.part.notice["thing"] for one in claimed if one.part.notice["kind"] in INVITING} - {None}),
     }
 
 
@@ -197,13 +202,7 @@ def _stopped(seen: Snapshot) -> str | None:
 
 def _where(seen: Snapshot) -> dict[str, Any]:
     """What the sender needs beside the claim. It stays in the process: a claim has no key, so no reply is stored."""
-    notice = seen.state["notice"]
-    return {
-        "kind": notice["kind"],
-        "thing": notice["thing"],
-        "addresses": seen.state["addresses"],
-        "stops": seen.state["stops"],
-    }
+    return {"addresses": seen.state["addresses"], "stops": seen.state["stops"]}
 
 
 def decide_settle(asked: Asked[SettleDelivery], seen: Snapshot) -> Change:
@@ -238,7 +237,8 @@ def _sent(part: Part, tries: int) -> Became:
 def _not_sent(part: Part, body: SettleDelivery, clock: datetime) -> Became:
     act, code = Act.model_validate(part.delivery["act"]), body.code or "unknown"
     if body.outcome is Outcome.DEFERRED and clock - part.free_at <= GIVE_UP_AFTER:
-        again = next_try(UUID(part.delivery.get("bundle") or part.delivery["id"]), body.tries, clock)
+        rest = min(timedelta(seconds=body.rest_s), LONGEST_DELAY)
+        again = max(next_try(UUID(part.delivery.get("bundle") or part.delivery["id"]), body.tries, clock), clock + rest)
         doubts = part.delivery["doubts"] + body.doubtful
         values = {"state": DeliveryState.DEFERRED, "next_try_at": again, "code": code, "doubts": doubts}
         return Became(part, part.told(NoticeDeferred, body.tries, code=code, next_try_at=again), act, values)

@@ -14,26 +14,14 @@ from uuid import UUID
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.notifications.channel import Letter
+from services.notifications.invite import addressed
+from services.notifications.mail_page import as_html, as_text, languages_of, subject_of
+
 LABEL = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 ADDRESS = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{LABEL}(\.{LABEL})*")
-SUBJECT = "Er staat iets nieuws voor u klaar / There is something new for you"
-TEXT = """\
-Goedendag,
-
-Er staat iets nieuws voor u klaar. Log in om het te bekijken:
-{link}
-
-U kunt deze mail niet beantwoorden.
-
----
-
-Hello,
-
-There is something new for you. Log in to see it:
-{link}
-
-You can't reply to this mail.
-"""
+BOUNDARY = "=_samenkracht_{}_="
+"""The same in every mail, so that a repeat is the same to the byte; none of our words holds it."""
 
 
 class MailSettings(BaseSettings):
@@ -49,6 +37,12 @@ class MailSettings(BaseSettings):
     """STARTTLS; a certificate that does not verify is never accepted."""
     patience_s: float = 30.0
     """How long to wait for the server's word on a mail that it has got."""
+    bounces: str | None = None
+    """Where mails that can't be delivered come back (`bounce@school.example`); each mail has its own `bounce+...`."""
+    per_minute: int = 6000
+    """Mails a minute from this process, at most; 0: as many as go."""
+    per_minute_school: int = 3000
+    """The same for each school."""
 
     @property
     def domain(self) -> str:
@@ -61,20 +55,40 @@ def is_address(text: object) -> bool:
     return isinstance(text, str) and len(text) <= 254 and ADDRESS.fullmatch(text) is not None
 
 
-def message_id(notice: UUID, settings: MailSettings) -> str:
-    """Returns the Message-ID of a notice's mail: the same however often it is sent, so that repeats can be known."""
-    return f"<{notice}@{settings.domain}>"
+def message_id(letter: UUID, settings: MailSettings) -> str:
+    """Returns the Message-ID of a letter's mail: the same however often it is sent, so that repeats can be known."""
+    return f"<{letter}@{settings.domain}>"
 
 
-def compose(notice: UUID, address: str, now: datetime, settings: MailSettings) -> bytes:
+def compose(letter: Letter, address: str, now: datetime, settings: MailSettings) -> bytes:
     """Returns the mail's bytes for one recipient; `address` must have passed `is_address`."""
     message = EmailMessage(policy=SMTP)
     message["From"] = Address("Samenkracht", addr_spec=settings.sender)
     message["To"] = Address(addr_spec=address)
-    message["Subject"] = SUBJECT
+    message["Subject"] = subject_of(letter)
     message["Date"] = format_datetime(now)
-    message["Message-ID"] = message_id(notice, settings)
+    message["Message-ID"] = message_id(letter.id, settings)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(TEXT.format(link=settings.link))
-    message["Content-Language"] = "nl, en"  # after the content, which brings its own Content-* headers
+    if letter.leave is not None:  # RFC 8058: one press in the mail program, and no page to find one's way in
+        message["List-Unsubscribe"] = f"<{letter.leave}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(as_text(letter, settings.link), cte="quoted-printable")
+    message.add_alternative(as_html(letter, settings.link), subtype="html", cte="quoted-printable")
+    _add_entries(message, letter, settings.sender, address)
+    message["Content-Language"] = ", ".join(languages_of(letter))  # after the content, which brings its own Content-*
+    for number, part in enumerate(one for one in message.walk() if one.is_multipart()):
+        part.set_boundary(BOUNDARY.format(number))
     return message.as_bytes()
+
+
+def _add_entries(message: EmailMessage, letter: Letter, organiser: str, address: str) -> None:
+    """Adds calendar entries: the only one beside the text, for those who show a button for it; each as a file."""
+    entries = [found for entry in letter.entries if (found := addressed(entry, organiser, address)) is not None]
+    if len(entries) == 1:
+        method, text = entries[0]
+        message.add_alternative(
+            text, subtype="calendar", cte="quoted-printable", params={"method": method, "component": "VEVENT"}
+        )
+    for number, (_, text) in enumerate(entries, 1):
+        name = "gesprek.ics" if len(entries) == 1 else f"gesprek-{number}.ics"
+        message.add_attachment(text.encode(), maintype="application", subtype="ics", filename=name)

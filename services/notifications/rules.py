@@ -145,6 +145,9 @@ FILES: Table = {
     erasure.RetentionDueSoon: _file("retention_due_soon", pace=Pace.DAILY),
 }
 
+ADDRESS_STOPPED = _file("address_stopped")
+"""Made of no event: mail came back. The notice's `thing` is the member whose address it is."""
+
 TOOLS: Table = {gate.DeletionOverdue: _file("deletion_overdue")}
 """To whoever keeps the school's records: it is they who let the tool in."""
 
@@ -155,7 +158,7 @@ OF_NETWORK: tuple[Table, ...] = (CONFLICTS, NETWORK, FILES, DIALOGUES)
 OF_GOALS: tuple[Table, ...] = (GOALS, PLANS, CONVERSATIONS)
 BY_KIND: Mapping[str, Rule] = {
     rule.kind: rule for table in (*OF_NETWORK, *OF_GOALS, TOOLS) for rule in table.values()
-} | {UNANSWERED.kind: UNANSWERED}
+} | {UNANSWERED.kind: UNANSWERED, ADDRESS_STOPPED.kind: ADDRESS_STOPPED}
 
 ANSWERS: Mapping[type[Fact], Answers] = {
     network.ConsentGiven: Answers(("consent_asked",)),

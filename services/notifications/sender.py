@@ -1,16 +1,16 @@
 """Sends what is queued: claim (the recipient's access is checked again), ask the address, send, write down.
 
 A crash between the server's acceptance and our "sent" can't be told from one before it: the claim lapses and the mail
-goes again under the same Message-ID. At least once, then, and a repeat can be known as one. A server that is down costs
-no try: nothing is claimed before it has greeted.
+goes again under the same Message-ID. At least once, then, and a repeat can be known as one: by its Message-ID, and in
+our log by the `doubts` of what was sent. A server that is down costs no try: nothing is claimed before it has greeted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -18,15 +18,20 @@ from uuid import UUID
 import asyncpg
 
 from services.notifications import store
+from services.notifications.channel import Channel, ChannelDown, Letter, NotSent, Target
 from services.notifications.deliveries import CLAIM, SETTLE, ClaimDelivery, Outcome, SettleDelivery
 from services.notifications.model import SERVICE, DeliveryState
-from services.notifications.smtp import Channel, ChannelDown, NotSent
+from services.notifications.pace import Circuits, Pace
+from services.notifications.reaching import Contact, Nowhere, Reach, circuit_of
+from services.notifications.stopping import STOP, StopAddress
 from services.notifications.store import Due
+from services.notifications.turns import Batch, Rest, Woken, Yielding, rest_s
 from shared.actor import Actor, service_id
 from shared.clock import Clock, Ids
 from shared.db import LOST, Database
-from shared.errors import Problem, ProblemType, Transient
-from shared.events.words import ActorKind
+from shared.errors import Problem, ProblemType
+from shared.events import notifications as told
+from shared.events.words import ActorKind, school_subject
 from shared.unit import Asked
 from shared.unit_run import Unit
 
@@ -36,13 +41,10 @@ POLL_S = 0.5
 BATCH = 200
 WORKERS = 8
 REFUSALS = 8
-LONGEST_REST_S = 60.0
 CLAIM_SPARE_S = 15.0
 SETTLE_AFTER_S = (0.0, 0.1, 0.5, 2.0, 5.0)
 FINISH_WITHIN_S = 15.0
-
-Contact = Callable[[str, UUID, UUID], Awaitable[str | None]]
-"""Asks network where, in a school, a member is reached about a subject; None: nowhere. Raises Problem or Transient."""
+IDLE_S = 60.0
 
 
 class Alarm(Protocol):
@@ -51,55 +53,33 @@ class Alarm(Protocol):
     def __call__(self, code: str, text: str, **facts: object) -> None: ...
 
 
-@dataclass(slots=True)
-class Rest:
-    """How often in a row a school's sending failed, and until when (the loop's time) it is left alone."""
-
-    failures: int = 0
-    until: float = 0.0
-
-
-def rest_s(failures: int) -> float:
-    """Returns how long to rest after this many failures in a row."""
-    # The power is bounded too: after a day of failures it no longer fits a float.
-    return min(POLL_S * 2.0 ** min(failures, 16), LONGEST_REST_S)
-
-
-@dataclass(slots=True)
-class Batch:
-    """What the workers of one school share: what is left to do, and how it goes."""
-
-    due: deque[Due]
-    refused: dict[UUID, int]
-    done: int = 0
-    in_a_row: int = 0
-    problem: Problem | None = None
-
-    def goes_on(self) -> bool:
-        """Tells whether there is more, and not everything is being refused."""
-        return bool(self.due) and self.in_a_row < REFUSALS
-
-    def refuse(self, due: Due, problem: Problem) -> None:
-        """Counts a refusal: it costs this delivery its place, and the school its turn only when others fare alike."""
-        self.refused[due.delivery] += 1
-        self.in_a_row += 1
-        self.problem = problem
-
-
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Everything that sending needs."""
+    """Everything that sending through one channel needs.
+
+    `urgent`: it takes only what can't wait. `yielding`: those who don't let those who do go first. `keep`: connections
+    stay open between batches.
+    """
 
     db: Database
     unit: Unit
     ids: Ids
     clock: Clock
-    contact: Contact
+    reach: Reach
     channel: Callable[[], Channel]
     alarm: Alarm
     release_within_s: float
     patience_s: float
+    kind: told.Channel = told.Channel.MAIL
+    urgent: bool = False
+    workers: int = WORKERS
+    keep: bool = False
+    pace: Pace = field(default_factory=Pace)
+    circuits: Circuits = field(default_factory=Circuits)
+    woken: Woken = field(default_factory=Woken)
+    yielding: Yielding = field(default_factory=Yielding)
     refused: dict[str, dict[UUID, int]] = field(default_factory=dict)
+    idle: list[tuple[float, Channel]] = field(default_factory=list)
 
     async def run(self) -> None:
         """Sends what falls due until cancelled; a mail under way is finished first.
@@ -109,17 +89,22 @@ class Sender:
         """
         now = asyncio.get_running_loop().time
         failures, rests = 0, defaultdict[str, Rest](Rest)
-        while True:
-            try:
-                sent = [await self._send_one(school, rests[school], now) for school in await self.db.schools()]
-            except (ChannelDown, *LOST, asyncpg.PostgresError) as error:
-                failures += 1
-                self._tell(error, failures)
-                await asyncio.sleep(rest_s(failures))
-            else:
-                failures = 0
-                if not any(sent):
-                    await asyncio.sleep(POLL_S)
+        try:
+            while True:
+                try:
+                    schools = self.woken.take(now()) or await self.db.schools()
+                    sent = [await self._send_one(school, rests[school], now) for school in schools]
+                    await self._close_idle(now() - IDLE_S)
+                except (ChannelDown, *LOST, asyncpg.PostgresError) as error:
+                    failures += 1
+                    self._tell(error, failures)
+                    await asyncio.sleep(rest_s(failures))
+                else:
+                    failures = 0
+                    if not any(sent):
+                        await self.woken.wait(POLL_S)
+        finally:
+            await self._close_idle(now() + 1)
 
     async def _send_one(self, school: str, rest: Rest, now: Callable[[], float]) -> int:
         """Sends what is due in a school that does not rest. Raises ChannelDown only."""
@@ -138,7 +123,10 @@ class Sender:
     def _tell(self, error: Exception, failures: int) -> None:
         # Never the exception's text: SMTP servers repeat addresses in theirs.
         if isinstance(error, ChannelDown) and failures == 1:
-            self.alarm("mail_server_unreachable", "mails wait until the server is back", reason=error.code)
+            if self.kind is told.Channel.MAIL:
+                self.alarm("mail_server_unreachable", "mails wait until the server is back", reason=error.code)
+            else:
+                self.alarm("channel_down", "what goes through a channel waits until it is back", reason=error.code)
         else:
             log.warning("sending rests", extra={"code": "sending_rests", "kind": type(error).__name__})
 
@@ -149,14 +137,14 @@ class Sender:
         worker could reach the server, Problem when claims can't be made now: REFUSALS in a row, or nothing but them.
         """
         async with self.db.school(school) as conn:
-            listed = await store.list_due(conn, school, BATCH)
+            listed = await store.list_due(conn, school, BATCH, self.kind, urgent=self.urgent)
         if not listed:
             self.refused.pop(school, None)
             return 0
         before = self.refused.get(school, {})
         refused = self.refused[school] = {one.delivery: before.get(one.delivery, 0) for one in listed}
-        batch = Batch(deque(sorted(listed, key=lambda one: refused[one.delivery])), refused)
-        workers = [self._work(school, batch) for _ in range(min(WORKERS, len(listed)))]
+        batch = Batch.of(listed, refused, REFUSALS)
+        workers = [self._work(school, batch) for _ in range(min(self.workers, len(listed)))]
         ended = await asyncio.gather(*workers, return_exceptions=True)
         others = [e for e in ended if isinstance(e, BaseException) and not isinstance(e, ChannelDown)]
         if others:
@@ -169,18 +157,32 @@ class Sender:
         return batch.done
 
     async def _work(self, school: str, batch: Batch) -> None:
-        channel = self.channel()
+        now = asyncio.get_running_loop().time
+        channel = self.idle.pop()[1] if self.idle else self.channel()
         try:
             while batch.goes_on():
                 await channel.ready()
-                if batch.goes_on():
-                    await _finish(self._take(channel, school, batch, batch.due.popleft()))
-        finally:
+                await self.yielding.turn(urgent=self.urgent)
+                if not batch.goes_on() or not self.pace.take(school, now(), urgent=batch.due[0].urgent):
+                    break
+                await _finish(self._take(channel, school, batch, batch.due.popleft()))
+        except BaseException:
             await channel.close()
+            raise
+        if self.keep:
+            self.idle.append((now(), channel))
+        else:
+            await channel.close()
+
+    async def _close_idle(self, until: float) -> None:
+        for one in [one for one in self.idle if one[0] < until]:
+            self.idle.remove(one)
+            await one[1].close()
 
     async def _take(self, channel: Channel, school: str, batch: Batch, due: Due) -> None:
         try:
-            await self.deliver(channel, school, due)
+            with self.yielding.going(urgent=self.urgent):
+                await self.deliver(channel, school, due)
         except Problem as problem:
             batch.refuse(due, problem)
         else:
@@ -200,31 +202,72 @@ class Sender:
             raise
         if claimed["state"] != DeliveryState.CLAIMED:
             return
-        about, notice = UUID(claimed["about"]), UUID(claimed["message"])
-        outcome, code = await self._attempt(channel, self.contact(school, due.member, about), notice, before)
-        body = SettleDelivery(delivery=UUID(claimed["delivery"]), tries=claimed["tries"], outcome=outcome, code=code)
-        await self._settle(school, body)
+        became = await self._attempt(channel, school, due, claimed, before)
+        await self._settle(school, SettleDelivery(delivery=UUID(claimed["delivery"]), tries=claimed["tries"], **became))
 
     async def _attempt(
-        self, channel: Channel, asking: Awaitable[str | None], notice: UUID, before: float
-    ) -> tuple[Outcome, str | None]:
+        self, channel: Channel, school: str, due: Due, claimed: dict[str, Any], before: float
+    ) -> dict[str, Any]:
+        """Returns what became of it. With several addresses it is sent when it was sent to one of them."""
         try:
-            address = await asking
-            if address is None:
-                return Outcome.CANCELLED, "no_address"
-            await channel.send(notice, address, self.clock.now(), before)
+            letter, targets = await asyncio.gather(
+                self.reach.letter(school, due.member, self.kind, claimed),
+                self.reach.targets(school, due.member, self.kind, claimed),
+            )
+        except Nowhere as nowhere:
+            return {"outcome": Outcome.CANCELLED, "code": nowhere.code}
         except NotSent as refusal:
-            return (Outcome.FAILED if refusal.for_good else Outcome.DEFERRED), refusal.code
-        except (Problem, Transient) as error:
-            return Outcome.DEFERRED, f"contact_{error.type}" if isinstance(error, Problem) else "contact_unanswered"
-        return Outcome.SENT, None
+            return {"outcome": Outcome.DEFERRED, "code": refusal.code}
+        refusals = []
+        for target in targets:
+            try:
+                await self._send(channel, school, letter, target, before)
+            except NotSent as refusal:
+                refusals.append(refusal)
+        if len(refusals) < len(targets):
+            return {"outcome": Outcome.SENT}
+        for one in refusals:
+            if not one.for_good:
+                doubtful = any(other.doubtful for other in refusals)
+                return {"outcome": Outcome.DEFERRED, "code": one.code, "doubtful": doubtful, "rest_s": one.rest_s}
+        return {"outcome": Outcome.FAILED, "code": refusals[0].code}
+
+    async def _send(self, channel: Channel, school: str, letter: Letter, target: Target, before: float) -> None:
+        """Sends to one address, if what lies behind it does not rest. Raises NotSent."""
+        now, name = asyncio.get_running_loop().time, circuit_of(self.kind, target)
+        if not self.circuits.closed(name, now()):
+            raise NotSent("resting")
+        try:
+            await channel.send(letter, target, self.clock.now(), before)
+        except NotSent as refusal:
+            if refusal.gone:
+                await self._stop(school, letter.notice, target)
+            if refusal.for_good:
+                self.circuits.worked(name)  # it answered
+            elif refusal.code != "claim_too_old":
+                self.circuits.failed(name, now())
+            raise
+        except Exception as error:  # noqa: BLE001  a library's own: one letter must not keep the others back
+            self.alarm("sending_failed", "a letter can't be sent now, and is tried again", kind=type(error).__name__)
+            raise NotSent("unexpected", doubtful=True) from None
+        self.circuits.worked(name)
+
+    async def _stop(self, school: str, notice: UUID, target: Target) -> None:
+        code = "bounced" if self.kind is told.Channel.MAIL else "gone"
+        body = StopAddress(
+            about=school_subject(school), notice=notice, channel=self.kind, target=target.text, code=code
+        )
+        try:
+            await self.unit.run(STOP, Asked(self._service(school), school, body, self.ids))
+        except Problem as problem:
+            # The next letter will find it again.
+            log.warning("address not stopped", extra={"code": "address_not_stopped", "kind": problem.type.value})
 
     async def _settle(self, school: str, body: SettleDelivery) -> None:
-        service = Actor(service_id(SERVICE), ActorKind.SERVICE, school, SERVICE)
         for delay in SETTLE_AFTER_S:
             await asyncio.sleep(delay)
             try:
-                await self.unit.run(SETTLE, Asked(service, school, body, self.ids))
+                await self.unit.run(SETTLE, Asked(self._service(school), school, body, self.ids))
             except Problem as problem:
                 if problem.type is ProblemType.CONFLICT:
                     return  # the claim lapsed and another holds it: that one settles
@@ -232,6 +275,9 @@ class Sender:
                 return
         # It stays claimed, so it goes again when the claim lapses.
         self.alarm("delivery_not_settled", "a mail may go twice", school=school, outcome=body.outcome.value)
+
+    def _service(self, school: str) -> Actor:
+        return Actor(service_id(SERVICE), ActorKind.SERVICE, school, SERVICE)
 
 
 async def _finish(work: Coroutine[Any, Any, None]) -> None:
@@ -242,3 +288,6 @@ async def _finish(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait({task}, timeout=FINISH_WITHIN_S)
         raise
+
+
+__all__ = ["Contact", "Sender"]

@@ -6,63 +6,40 @@ import asyncio
 import contextlib
 import re
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 import aiosmtplib
 from aiosmtplib import SMTPException, SMTPResponseException
 
+from services.notifications.channel import ChannelDown, Letter, NotSent, Target, left
 from services.notifications.mail import MailSettings, compose, is_address
 
 CONNECT_WITHIN_S = 10.0
 QUIT_WITHIN_S = 2.0
-START_INPUT, ACCEPTED, CLOSING = 354, 250, 421
+START_INPUT, ACCEPTED, CLOSING, PERMANENT = 354, 250, 421, 500
+ENHANCED = re.compile(r"5\.\d{1,3}\.\d{1,3}")
+GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+"""RFC 3463 and 7505: no such mailbox or domain, moved, no mail there, or closed. A full one may empty."""
+STALE = frozenset({"connection_stale", f"mail_{CLOSING}"})
+LOST_BY = frozenset({"claim_too_old", "connection_lost", "connection_stale", "smtp_error", f"data_{CLOSING}"})
 LEADING_DOT = re.compile(rb"(?m)^\.")
 
 # Their texts repeat addresses: codes only leave this module.
 TROUBLE = (SMTPException, OSError, TimeoutError, ValueError)
 
 
-class ChannelDown(Exception):
-    """The server can't be reached or greets with a refusal: nothing to do with any one mail."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class NotSent(Exception):
-    """A mail was not accepted. `for_good`: trying again can't help."""
-
-    def __init__(self, code: str, *, for_good: bool = False) -> None:
-        super().__init__(code)
-        self.code = code
-        self.for_good = for_good
-
-
-class Channel(Protocol):
-    """What the sender sends through."""
-
-    async def ready(self) -> None:
-        """Connects where there is no connection; raises ChannelDown."""
-
-    async def send(self, notice: UUID, address: str, now: datetime, before: float) -> None:
-        """Returns once the server has accepted the notice's mail; raises NotSent.
-
-        Nothing leaves after `before`, a reading of the event loop's clock.
-        """
-
-    async def close(self) -> None:
-        """Ends the connection; never raises."""
-
-
 class MailChannel:
     """A connection to the mail server, made again when it is lost."""
 
-    def __init__(self, host: str, port: int, settings: MailSettings) -> None:
+    def __init__(
+        self, host: str, port: int, settings: MailSettings, mark: Callable[[str, UUID], str] | None = None
+    ) -> None:
+        """`mark` makes the address that a letter comes back to, of the mailbox for those and the letter's id."""
         self._settings = settings
+        self._mark = mark
+        self._used = False
         self._smtp = aiosmtplib.SMTP(
             hostname=host,
             port=port,
@@ -78,6 +55,7 @@ class MailChannel:
         if self._smtp.is_connected:
             return
         self._smtp.close()
+        self._used = False
         try:
             await self._smtp.connect()
         except ssl.SSLError:
@@ -87,26 +65,53 @@ class MailChannel:
         except TROUBLE as error:
             raise ChannelDown(type(error).__name__) from None
 
-    async def send(self, notice: UUID, address: str, now: datetime, before: float) -> None:
-        """Returns once the server has accepted the notice's mail; raises NotSent."""
-        if not is_address(address):
-            raise NotSent("bad_address", for_good=True)
-        mail = compose(notice, address, now, self._settings)
+    async def send(self, letter: Letter, to: Target, now: datetime, before: float) -> None:
+        """Returns once the server has accepted the letter's mail; raises NotSent."""
+        if not is_address(to.text):
+            raise NotSent("bad_address", for_good=True, gone=True)
+        mail = compose(letter, to.text, now, self._settings)
+        envelope = self._return_path(letter)
+        used = self._used
         try:
-            await self._step("mail", self._smtp.mail(self._settings.sender, timeout=_left(before)))
-            await self._step("rcpt", self._smtp.rcpt(address, timeout=_left(before)))
-            start = await self._smtp.execute_command(b"DATA", timeout=_left(before))
-            if start.code != START_INPUT:
-                raise _refused("data", start.code)
-            _left(before)
+            try:
+                await self._offer(envelope, to.text, before)
+            except NotSent as refusal:
+                # A connection that waited for work may have been closed meanwhile: nothing was said on it yet.
+                if not used or refusal.code not in STALE:
+                    raise
+                await self._again(before)
+                await self._offer(envelope, to.text, before)
             await self._body(mail)
         except NotSent as refusal:
-            await self._reset(lost=refusal.code in {"claim_too_old", f"data_{CLOSING}"})
+            await self._reset(lost=refusal.code in LOST_BY)
             raise
+        self._used = True
+
+    async def _again(self, before: float) -> None:
+        self._smtp.close()
+        try:
+            async with asyncio.timeout(left(before)):
+                await self.ready()
+        except (ChannelDown, TimeoutError):
+            raise NotSent("connection_lost") from None
+
+    async def _offer(self, envelope: str, address: str, before: float) -> None:
+        """Says from whom and to whom, and gets the word to go ahead in time."""
+        step = "mail"
+        try:
+            await self._step("mail", self._smtp.mail(envelope, timeout=left(before)))
+            step = "rcpt"
+            await self._step("rcpt", self._smtp.rcpt(address, timeout=left(before)))
+            start = await self._smtp.execute_command(b"DATA", timeout=left(before))
         except TROUBLE as error:
-            # Lost after the body: whether it was accepted can't be known, so it goes again under the same Message-ID.
             self._smtp.close()
-            raise NotSent("connection_lost" if isinstance(error, OSError) else "smtp_error") from None
+            lost = isinstance(error, OSError)
+            raise NotSent(
+                ("connection_stale" if step == "mail" else "connection_lost") if lost else "smtp_error"
+            ) from None
+        if start.code != START_INPUT:
+            raise _refused("data", start.code)
+        left(before)
 
     async def _step(self, name: str, command: Awaitable[object]) -> None:
         try:
@@ -115,17 +120,27 @@ class MailChannel:
             if error.code == CLOSING:
                 self._smtp.close()
             # A refused sender is our own mistake: no recipient's mail may be lost by it.
-            raise _refused(name, error.code, for_good_from=500 if name == "rcpt" else 1000) from None
+            gone = name == "rcpt" and error.code >= PERMANENT and is_gone(error.message)
+            raise _refused(name, error.code, for_good_from=PERMANENT if name == "rcpt" else 1000, gone=gone) from None
 
     async def _body(self, mail: bytes) -> None:
         protocol = self._smtp.protocol
         if protocol is None:
             raise NotSent("connection_lost")
         # In two steps, so that a server that is slow to say "go ahead" can't make the body leave late.
-        protocol.write(LEADING_DOT.sub(b"..", mail) + b".\r\n")
-        answer = await protocol.read_response(timeout=self._settings.patience_s)
+        try:
+            protocol.write(LEADING_DOT.sub(b"..", mail) + b".\r\n")
+            answer = await protocol.read_response(timeout=self._settings.patience_s)
+        except TROUBLE as error:
+            # Whether it was accepted can't be known, so it goes again under the same Message-ID.
+            self._smtp.close()
+            raise NotSent("connection_lost" if isinstance(error, OSError) else "smtp_error", doubtful=True) from None
         if answer.code != ACCEPTED:
             raise _refused("data", answer.code)
+
+    def _return_path(self, letter: Letter) -> str:
+        bounces = self._settings.bounces
+        return self._settings.sender if bounces is None or self._mark is None else self._mark(bounces, letter.notice)
 
     async def _reset(self, *, lost: bool) -> None:
         if lost or not self._smtp.is_connected:
@@ -144,12 +159,11 @@ class MailChannel:
         self._smtp.close()
 
 
-def _left(before: float) -> float:
-    left = before - asyncio.get_running_loop().time()
-    if left <= 0:
-        raise NotSent("claim_too_old")
-    return left
+def is_gone(text: str) -> bool:
+    """Tells whether a refusal's enhanced code (RFC 3463) says that there is no such mailbox, or none any more."""
+    found = ENHANCED.match(text)
+    return found is not None and found[0] in GONE
 
 
-def _refused(step: str, code: int, for_good_from: int = 500) -> NotSent:
-    return NotSent(f"{step}_{code}", for_good=code >= for_good_from)
+def _refused(step: str, code: int, for_good_from: int = PERMANENT, *, gone: bool = False) -> NotSent:
+    return NotSent(f"{step}_{code}", for_good=code >= for_good_from, gone=gone)

@@ -33,6 +33,23 @@ class Outside:
     greeting: str
     news: str
     no_reply: str
+    button: str
+    leave: str
+    leave_link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """What goes to an address that is not confirmed yet. `code` holds the code."""
+
+    language: str
+    direction: str
+    subject: str
+    greeting: str
+    code: str
+    button: str
+    not_yours: str
+    no_reply: str
 
 
 @cache
@@ -84,7 +101,31 @@ def outside(
         found.gettext("outside.greeting"),
         news,
         found.gettext("outside.no_reply"),
+        found.gettext("outside.button"),
+        found.gettext("outside.leave"),
+        found.gettext("outside.leave_link"),
     )
+
+
+def confirming(language: str, code: str) -> Confirming:
+    """Returns what a message says that asks whoever reads it to confirm the address."""
+    found = catalogue(language)
+    return Confirming(
+        language,
+        direction(language),
+        found.gettext("outside.confirm_subject"),
+        found.gettext("outside.greeting"),
+        found.gettext("outside.confirm_code") % {"code": isolated(code, language)},
+        found.gettext("outside.confirm_button"),
+        found.gettext("outside.not_yours"),
+        found.gettext("outside.no_reply"),
+    )
+
+
+@cache
+def door(language: str, key: str) -> str:
+    """Returns what a page of the door for links says."""
+    return catalogue(language).gettext(f"door.{key}")
 
 
 def isolated(text: str, language: str) -> str:

@@ -14,6 +14,7 @@ from deploy.install import install_bundles, install_keys
 from deploy.keys import Keys
 from deploy.serve import read_environment
 from deploy.topology import NAMES
+from services.notifications.channel_settings import ChannelSettings
 from services.notifications.mail import MailSettings
 
 MADE = [databases.ServiceDatabase(n, f"samen_{n}", f"dsn-{n}", f"relay-{n}", f"owner-{n}") for n in NAMES]
@@ -45,6 +46,7 @@ def test_a_bundle_holds_its_own_secrets_only(bundles: Path) -> None:
     public = {"audit-log.pub.pem", "witnesses.policy"}
     assert _files(bundles / "audit") == common | signing | public | {"tile-readers.json"}
     own = {"creds/notifications.creds", "tokens/notifications.pem", "tokens/witness.pem", "audit-log.pub.pem"}
+    own |= {"channels/secret", "channels/vapid.pem"}
     assert _files(bundles / "notifications") == common | own, "the witness's key is not where the log's is"
     assert _files(bundles / "samen") == {"trusted.json", "creds/samen.creds", "tokens/samen.pem"} | public
     logins = {f"creds/provisioner-{account}.creds" for account in ("sys", "bus", "gate")}
@@ -68,7 +70,7 @@ def test_a_services_environment_names_files_of_its_bundle_and_no_owner(bundles: 
         assert env["SAMEN_DATABASE_URL"] == f"dsn-{name}"
         assert f"owner-{name}" not in env.values()
         named = [value for value in env.values() if value.startswith("/run/samen/")]
-        assert len(named) == {"audit": 7, "notifications": 5, "gate": 5}.get(name, 3)
+        assert len(named) == {"audit": 7, "notifications": 7, "gate": 5}.get(name, 3)
         assert all((bundles / name / Path(value).relative_to("/run/samen")).exists() for value in named)
     assert "SAMEN_SMTP_HOST" not in read_environment(bundles / "goals" / "environment")
     assert read_environment(bundles / "notifications" / "environment")["SAMEN_SMTP_HOST"] == "mail.example"
@@ -107,6 +109,8 @@ def test_compose_mounts_one_bundle_a_process_and_publishes_no_port() -> None:
 def test_compose_passes_on_what_a_deployment_may_set_and_leaves_the_defaults_to_the_code() -> None:
     services = _compose()["services"]
     mail = {f"SAMEN_MAIL_{name.upper()}" for name in MailSettings.model_fields}
+    in_bundle = {"channel_secret", "vapid_key", "door_host", "door_port", "door_port_file"}
+    mail |= {f"SAMEN_{name.upper()}" for name in ChannelSettings.model_fields.keys() - in_bundle}
     for name in (*NAMES, "samen"):
         wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
         named = {"SAMEN_FOUNDATION"}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from services.notifications.mail import MailSettings
+from services.notifications.reaching import Reach
 from services.notifications.sender import Sender
 from services.notifications.smtp import MailChannel
 from shared.clock import Clock, Ids
@@ -48,7 +49,8 @@ class House:
 
         at = port or self.server.port
         channel = lambda: MailChannel("127.0.0.1", at, SETTINGS)  # noqa: E731
-        return Sender(self.db, self.unit, Ids(), Clock(), self.contact, channel, alarm, 4.0, SETTINGS.patience_s)
+        reach = Reach(self.contact)
+        return Sender(self.db, self.unit, Ids(), Clock(), reach, channel, alarm, 4.0, SETTINGS.patience_s)
 
     async def tell(self, *members: UUID, at: datetime | None = None) -> None:
         """Queues a notice for each of these."""

@@ -28,6 +28,9 @@ class Server:
         self.rcpt: Callable[[str], str] = lambda _: OK
         self.data: Callable[[], str] = lambda: OK
         self.drop_after_data = 0
+        self.mail_from: Callable[[str], None] = lambda _: None
+        self.drop_mail_from = 0
+        self.delay_s = 0.0
         self.arrived = asyncio.Event()
         self.hold = asyncio.Event()
         self.hold.set()
@@ -43,8 +46,22 @@ class Server:
             envelope.rcpt_tos.append(address)
         return answer
 
+    async def handle_MAIL(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, mail_options: list[str]
+    ) -> str:
+        del session, mail_options
+        if self.drop_mail_from:
+            self.drop_mail_from -= 1
+            assert isinstance(server.transport, asyncio.Transport)
+            server.transport.abort()
+        self.mail_from(address)
+        envelope.mail_from = address
+        return OK
+
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         del session
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
         answer = self.data()
         if answer == OK:
             content = envelope.original_content or b""

@@ -49,12 +49,12 @@ def snapshot(*, view: View | None = None, age: timedelta = timedelta(0), **deliv
             "id": str(uuid4()),
             "version": 3,
             "channel": "mail",
-            "urgent": False,
             "state": "queued",
             "tries": 1,
             "next_try_at": NOW.isoformat(),
             "act": act(MEMBER, grant=MAY.id).model_dump(mode="json"),
             "doubts": 0,
+            "urgent": False,
         }
         | delivery,
         "addresses": [],

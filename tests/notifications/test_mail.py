@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from services.notifications.channel import Letter
 from services.notifications.mail import MailSettings, compose, is_address, message_id
 from tests.notifications.support import NOW, later
 
@@ -17,7 +18,9 @@ NOTICE = UUID("018f4c1e-0000-7000-8000-00000000abcd")
 
 
 def parsed() -> EmailMessage:
-    found = email.message_from_bytes(compose(NOTICE, "ouder@thuis.example", NOW, SETTINGS), policy=default)
+    found = email.message_from_bytes(
+        compose(Letter(NOTICE, NOTICE), "ouder@thuis.example", NOW, SETTINGS), policy=default
+    )
     assert isinstance(found, EmailMessage)
     return found
 
@@ -35,8 +38,8 @@ def test_it_says_which_languages_it_speaks() -> None:
 
 
 def test_two_mails_differ_in_nothing_but_address_date_and_notice() -> None:
-    other = compose(UUID(int=9), "iemand@elders.example", later(hours=1), SETTINGS)
-    mine = compose(NOTICE, "ouder@thuis.example", NOW, SETTINGS)
+    other = compose(Letter(UUID(int=9), UUID(int=9)), "iemand@elders.example", later(hours=1), SETTINGS)
+    mine = compose(Letter(NOTICE, NOTICE), "ouder@thuis.example", NOW, SETTINGS)
     changed = {line.partition(b":")[0] for line in set(mine.splitlines()) ^ set(other.splitlines())}
     assert changed == {b"To", b"Date", b"Message-ID"}
 

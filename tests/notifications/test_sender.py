@@ -11,8 +11,9 @@ from uuid import UUID
 
 import pytest
 
+from services.notifications.channel import ChannelDown
 from services.notifications.deliveries import CLAIM, ClaimDelivery
-from services.notifications.smtp import ChannelDown
+from services.notifications.reaching import Reach
 from services.notifications.store import list_due
 from shared.access_projection import by_member
 from shared.actor import Actor
@@ -213,7 +214,7 @@ async def test_an_address_that_cannot_be_asked_now_is_asked_later(house: House) 
         raise Transient(f"{school} {member} {about}")
 
     await house.tell(MEMBER)
-    await replace(house.sender(), contact=unanswered).send_due(house.school)
+    await replace(house.sender(), reach=Reach(unanswered)).send_due(house.school)
     assert await house.states() == [("deferred", 1, "contact_unanswered")]
 
 

@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.notifications.sender import LONGEST_REST_S, REFUSALS, WORKERS, Sender, rest_s
-from services.notifications.smtp import Channel
+from services.notifications.channel import Channel
+from services.notifications.sender import REFUSALS, WORKERS, Sender
 from services.notifications.store import Due
+from services.notifications.turns import LONGEST_REST_S, rest_s
 from shared.errors import Problem
 from shared.unit_run import problem
 from tests.notifications.house import ACTOR, CHILD, MEMBER, OTHER, House

@@ -1,0 +1,121 @@
+"""Whose turn it is: what the workers of one school share, how long a school rests, and who goes before whom."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.notifications.store import Due
+from shared.errors import Problem
+
+FIRST_REST_S = 0.5
+LONGEST_REST_S = 60.0
+SCAN_EVERY_S = 0.5
+LONGEST_YIELD_S = 1.0
+
+
+@dataclass(slots=True)
+class Rest:
+    """How often in a row a school's sending failed, and until when (the loop's time) it is left alone."""
+
+    failures: int = 0
+    until: float = 0.0
+
+
+def rest_s(failures: int) -> float:
+    """Returns how long to rest after this many failures in a row."""
+    # The power is bounded too: after a day of failures it no longer fits a float.
+    return min(FIRST_REST_S * 2.0 ** min(failures, 16), LONGEST_REST_S)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the workers of one school share: what is left to do, and how it goes."""
+
+    due: deque[Due]
+    refused: dict[UUID, int]
+    most_refusals: int
+    done: int = 0
+    in_a_row: int = 0
+    problem: Problem | None = None
+
+    @classmethod
+    def of(cls, listed: Sequence[Due], refused: dict[UUID, int], most_refusals: int) -> Batch:
+        """Returns a batch of these, in their order but for those that were refused before."""
+        return cls(deque(sorted(listed, key=lambda one: refused[one.delivery])), refused, most_refusals)
+
+    def goes_on(self) -> bool:
+        """Tells whether there is more, and not everything is being refused."""
+        return bool(self.due) and self.in_a_row < self.most_refusals
+
+    def refuse(self, due: Due, problem: Problem) -> None:
+        """Counts a refusal: it costs this delivery its place, and the school its turn only when others fare alike."""
+        self.refused[due.delivery] += 1
+        self.in_a_row += 1
+        self.problem = problem
+
+
+@dataclass(slots=True)
+class Woken:
+    """Which schools had something committed; every so often all are looked at, whatever was heard."""
+
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+    schools: set[str] = field(default_factory=set)
+    scanned: float = 0.0
+
+    def wake(self, school: str) -> None:
+        """Says that something was committed for a school."""
+        self.schools.add(school)
+        self.event.set()
+
+    def take(self, now: float) -> list[str]:
+        """Returns the schools to look at; none: all of them."""
+        self.event.clear()
+        found, self.schools = sorted(self.schools), set()
+        if not found or now - self.scanned >= SCAN_EVERY_S:
+            self.scanned = now
+            return []
+        return found
+
+    async def wait(self, longest_s: float) -> None:
+        """Returns once something was committed, or after this long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s):
+                await self.event.wait()
+
+
+@dataclass(slots=True)
+class Yielding:
+    """Lets what is urgent go first: as long as some of it is under way, nothing else begins."""
+
+    urgent: int = 0
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.free.set()
+
+    @contextlib.contextmanager
+    def going(self, *, urgent: bool) -> Iterator[None]:
+        """Marks that a delivery is under way."""
+        if not urgent:
+            yield
+            return
+        self.urgent += 1
+        self.free.clear()
+        try:
+            yield
+        finally:
+            self.urgent -= 1
+            if not self.urgent:
+                self.free.set()
+
+    async def turn(self, *, urgent: bool) -> None:
+        """Returns when a delivery may begin. Not for ever: a server that is slow with what is urgent stops nobody."""
+        if not urgent:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_YIELD_S):
+                    await self.free.wait()
