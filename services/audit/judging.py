@@ -64,6 +64,7 @@ class Page:
             self._sets.setdefault(published.about, []).append(published)
         self._withdrawals = [_withdrawal(Event.parse(text.encode())) for text in told["withdrawals"]]
         self._claims = {(entry["thing"], entry["seq"]): entry for entry in map(pydantic_core.from_json, told["claims"])}
+        self._sent: Mapping[str, int | None] = told["sent"]
         self._facts = [Event.parse(text.encode()) for text in told["facts"]]
         self._emergencies = [(one["idx"], Event.parse(one["event"].encode())) for one in told["emergencies"]]
 
@@ -116,8 +117,7 @@ class Page:
     def _claim(self, said: Said) -> Mapping[str, Any] | None:
         if said.name != "notice.sent":
             return None
-        before = [c for (thing, seq), c in self._claims.items() if thing == said.entry["thing"] and seq < said.seq]
-        return max(before, key=lambda c: c["seq"], default=None)
+        return self._claims.get((said.entry["thing"], self._sent.get(str(said.seq))))
 
     def _decides(self, said: Said) -> bool:
         """Tells whether the log itself shows that the actor had authority on sharing when the line happened."""

@@ -5,7 +5,7 @@ Facts become grants by network's own policy, so that the judge, which is written
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -231,14 +231,19 @@ class History:
         self.tell(RestrictionConfirmed(**held, asked_by=self.admin), leader, child.id, id_, "audit")
 
     def notify(self) -> None:
-        """A guardian or professional is told by mail."""
+        """A guardian or professional is told, by mail or through more: each on a claim of its own, crossing."""
         child = self.some_child()
         grants = [g for g in self.holding(child.id) if Action.RECEIVE in g.actions]
         if grants:
-            act, notice = self.act_of(self.random.choice(grants), child.id, action=Action.RECEIVE), self._person()
-            fact: dict[str, Any] = {"recipient": act.actor, "kind": "goal_proposed", "channel": Channel.MAIL}
-            self.tell(NoticeClaimed(**fact, tries=1), act, child.id, notice, "notifications")
-            self.tell(NoticeSent(**fact, tries=1), act, child.id, notice, "notifications")
+            grant, notice = self.random.choice(grants), self._person()
+            claimed: list[tuple[dict[str, Any], Act]] = []
+            for channel in self.random.choice(((Channel.MAIL,), (Channel.MAIL, Channel.PUSH))):
+                act = self.act_of(grant, child.id, action=Action.RECEIVE, purpose=self.random.choice(grant.purposes))
+                fact = {"recipient": act.actor, "kind": "goal_proposed", "channel": channel, "tries": 1}
+                self.tell(NoticeClaimed(**fact), act, child.id, notice, "notifications")
+                claimed.append((fact, act))
+            for fact, act in claimed:
+                self.tell(NoticeSent(**fact), act, child.id, notice, "notifications")
 
     def consent(self) -> None:
         """The holders are asked, and answer; a yes may be taken back."""
@@ -390,6 +395,20 @@ class History:
         return Page(evidence(log, self.at)), {(where[id(event)], code) for event, code in self._expected}
 
 
+def _sent(log: Sequence[Event]) -> dict[str, int | None]:
+    """Returns the number of the claim that each sent notice left on: the newest before it of its channel and try."""
+    claims: dict[tuple[object, ...], int] = {}
+    found: dict[str, int | None] = {}
+    for event in log:
+        if event.is_a(NoticeClaimed):
+            fact = event.fact(NoticeClaimed)
+            claims[event.thing, fact.channel, fact.tries] = event.seq
+        elif event.is_a(NoticeSent):
+            told_ = event.fact(NoticeSent)
+            found[str(event.seq)] = claims.get((event.thing, told_.channel, told_.tries))
+    return found
+
+
 def evidence(log: list[Event], clock: datetime) -> Mapping[str, Any]:
     """Returns what `judge_evidence` would of a whole log, and more than is needed of each kind."""
     network = [(idx, event) for idx, event in enumerate(log) if event.producer == "network"]
@@ -403,6 +422,7 @@ def evidence(log: list[Event], clock: datetime) -> Mapping[str, Any]:
         "epochs": {str(event.seq): event.epoch for _, event in network},
         "sets": [texts[idx] for idx, event in network if event.is_a(AccessChanged)],
         "withdrawals": [event.raw.decode() for _, event in network if event.is_a(told.WithdrawalEffective)],
+        "sent": _sent(log),
         "claims": [_json(e) for e, event in zip(entries, log, strict=True) if event.is_a(NoticeClaimed)],
         "facts": [event.raw.decode() for _, event in network if event.type in FACTS],
         "emergencies": [
