@@ -150,14 +150,15 @@ def decide_put_outs(asked: Asked[ClaimPutOuts], seen: Snapshot) -> Change:
     tool, at = _tool(asked, seen), asked.body.at
     if tool["state"] != ToolState.ACTIVE or _ended(tool, seen):
         raise NOTHING
-    batch = _Batch(asked, seen, Purpose(tool["purpose"]), seen.state["epoch"], seen.state["seq"])
+    first = max(seen.state["seq"], at.out_seq)  # the stream may show more than a database that was put back
+    batch = _Batch(asked, seen, Purpose(tool["purpose"]), seen.state["epoch"], first)
     for item in seen.state["items"]:
         if not batch.take(item):
             break
     if not batch.messages and not batch.dropped:
         raise NOTHING
     outlet = Outlet(seen.state["epoch"], batch.seq, at.moved(seen.state["version"] + 1, aside=False))
-    values = {**outlet.values(), **batch.parts(), "first": seen.state["seq"] + 1, "tool_version": tool["version"]}
+    values = {**outlet.values(), **batch.parts(), "first": first + 1, "tool_version": tool["version"]}
     return Change(
         permits=tuple({permit: None for permit in batch.permits.values() if permit is not None}),
         events=tuple(batch.events),
@@ -171,7 +172,7 @@ def decide_markers(asked: Asked[ClaimMarkers], seen: Snapshot) -> Change:
     tool, at, state = _tool(asked, seen), asked.body.at, seen.state
     if not state["markers"]:
         raise NOTHING
-    seq, rows, messages = state["seq"], [], []
+    seq, rows, messages = max(state["seq"], at.out_seq), [], []
     for marker in state["markers"]:
         values, number = {}, marker["seq"]
         if number is None:
@@ -211,7 +212,8 @@ def decide_told(asked: Asked[Told], seen: Snapshot) -> Change:
 def decide_note(asked: Asked[Note], seen: Snapshot) -> Change:
     """Keeps what is known of the stream and of the tool's acknowledgements."""
     _tool(asked, seen)
-    outlet = Outlet(seen.state["epoch"], seen.state["seq"], asked.body.at.moved(seen.state["version"] + 1, aside=False))
+    at, version = asked.body.at, seen.state["version"]
+    outlet = Outlet(seen.state["epoch"], max(seen.state["seq"], at.out_seq), at.moved(version + 1, aside=False))
     row = Row("outlet", asked.body.tool, seen.state["version"], outlet.values())
     return Change(permits=(), events=(), rows=(row,), reply={"outlet": outlet})
 

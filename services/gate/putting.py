@@ -206,7 +206,13 @@ class Putter:
         place.seq = row["seq"] or 0
         new_epoch = row["version"] is not None and row["journal_epoch"] > row["epoch"]
         found = at.met(standing.made, standing.last, place.seq, new_epoch=new_epoch)
-        if found.out_seq > at.out_seq and found.out_seq != await self.streams.number_at(row["account"], standing.last):
+        if standing.made != at.stream_made or standing.last <= at.stream_last:
+            return found
+        shown = await self.streams.number_at(row["account"], standing.last)
+        if shown is not None and shown > place.seq:
+            # This database was put back to before anything told of those numbers but the stream: they stay given.
+            return found.model_copy(update={"out_seq": shown, "stream_since": standing.last + 1})
+        if found.out_seq > at.out_seq and found.out_seq != shown:
             # It grew, and not by what was claimed: only what the tool acknowledged is sure.
             return found.model_copy(update={"out_seq": min(at.acked, place.seq), "stream_since": standing.last + 1})
         return found

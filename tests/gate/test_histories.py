@@ -24,7 +24,7 @@ from shared.events.words import Category
 from tests.gate.house import Got, House, Tool
 
 GOALS, PLAN = Category.GOALS, Category.PLAN
-HISTORIES = int(os.environ.get("SAMEN_GATE_HISTORIES", "6"))
+HISTORIES = int(os.environ.get("SAMEN_GATE_HISTORIES", "4"))
 STEPS = 40
 
 
