@@ -95,6 +95,8 @@ BUTTON = """\
 color:#ffffff;text-decoration:none;font-weight:bold;border:2px solid #1d4e6f;border-radius:4px">{text}</a></p>
 """
 CODE = '<b style="font-size:22px;letter-spacing:2px;white-space:nowrap">{code}</b>'
+WRITTEN = '<p style="margin:-8px 0 16px;font-size:15px;word-break:break-all">{link}</p>\n'
+"""On paper nobody can press; and whoever doubts a mail wants to see where it leads."""
 RULE = '\n<hr style="border:0;border-top:1px solid #767676;margin:24px 0">\n'
 
 
@@ -123,9 +125,16 @@ def _part(says: Says, leave: str | None) -> str:
         direction=says.direction,
         greeting=escape(says.greeting),
         news=news,
-        button=BUTTON.format(link=escape(says.link), text=escape(says.button)) if says.link else "",
+        button=_button(says),
         small="<br>".join(small),
     )
+
+
+def _button(says: Says) -> str:
+    if says.link is None:
+        return ""
+    button = BUTTON.format(link=escape(says.link), text=escape(says.button))
+    return button if says.code is not None else button + WRITTEN.format(link=escape(says.link))
 
 
 def short(letter: Letter, link: str) -> str:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import machine
-from tests.bench.figures import access, audit, commands, network, size, sustained, transport
+from tests.bench.figures import access, audit, commands, mail, network, size, sustained, transport
 from tests.bench.harness import Report, Verdict
 from tests.bench.servers import BenchServers, running
 
@@ -37,6 +37,7 @@ FIGURES: dict[str, Figure] = {
     "start": size.start,
     "network": network.network,
     "roster": network.import_roster,
+    "mail": mail.mail,
 }
 SYNC = {"durable": "always"}
 """JetStream's sync_interval, where a figure asks for another than the server's own."""

@@ -418,8 +418,8 @@ async def ask(door: Door, school: str, path: str, actor: Actor, body: Json) -> A
 async def journal(stage: Stage, service: str, school: str) -> list[Json]:
     """Returns a school's journal at a service: event names with whom they are about and who acted.
 
-    What services do of their own accord, such as sending the mails of notices, is left out: it goes on meanwhile. A
-    mail is claimed in its recipient's name.
+    What services do of their own accord, such as sending the mails of notices, is left out: it goes on meanwhile. What
+    becomes of a mail is told in its recipient's name, with the number of its try.
     """
     async with stage.admin(service) as conn:
         rows = await conn.fetch("SELECT event::jsonb AS event FROM journal WHERE school = $1 ORDER BY seq", school)
@@ -430,7 +430,7 @@ async def journal(stage: Stage, service: str, school: str) -> list[Json]:
             "actor": row["event"]["data"]["act"]["actor"],
         }
         for row in rows
-        if row["event"]["data"]["act"]["kind"] != ActorKind.SERVICE and "notice.claimed" not in row["event"]["type"]
+        if row["event"]["data"]["act"]["kind"] != ActorKind.SERVICE and "tries" not in row["event"]["data"]["fact"]
     ]
 
 
