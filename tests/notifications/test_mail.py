@@ -45,7 +45,7 @@ def test_two_mails_differ_in_nothing_but_address_date_and_notice() -> None:
 
 
 def test_dutch_comes_first_and_the_link_stands_in_both() -> None:
-    body = parsed().get_body()
+    body = parsed().get_body(("plain",))
     assert body is not None
     text = body.get_content()
     assert text.index("nieuws voor u") < text.index("something new")
