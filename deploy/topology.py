@@ -16,6 +16,8 @@ WITNESS = "notifications"
 GATE = "gate"
 """The service that stands in both worlds: the platform's, and the tools'."""
 WITNESS_ASKED = f"ask.cosign.{WITNESS}"
+INBOXES = "note.>"
+"""`note.<school>.<member>`: a member's inbox changed. Only doors listen: who gets something is something to know."""
 LOG_ASKED = ("ask.checkpoint", "ask.cosigned", "ask.witnesses")
 """What audit tells witnesses outside, takes from them, and says of them: sizes, hashes and signatures, of no person."""
 SLOTS_ASKED = ("ask.slots", "ask.tool-slot")
@@ -34,6 +36,8 @@ class Service:
     """Subjects outside the common ones that this service answers, in its queue group."""
     asks: tuple[str, ...] = ()
     """Subjects outside the common ones that this service asks."""
+    tells: tuple[str, ...] = ()
+    """Subjects outside the common ones that this service publishes to, for doors only."""
 
 
 SERVICES = (
@@ -44,6 +48,7 @@ SERVICES = (
         consumes=("network", "goals", "gate"),
         queries=("network.contact-point", "goals.calendar-entry"),
         answers=(WITNESS_ASKED,),
+        tells=(INBOXES,),
     ),
     Service(GATE, consumes=("network", "goals"), answers=SLOTS_ASKED),
     Service(
@@ -83,7 +88,7 @@ def service_permissions(s: Service) -> Permissions:
     publish += [f"{ask}.{p}" for p in s.consumes for ask in ("replay", "ask.head")]
     publish += ["ask.cursors.*", "ask.access", "ask.tail", f"ask.stream.{x}"]
     publish += [f"qry.*.{query}" for query in s.queries]
-    publish += s.asks
+    publish += [*s.asks, *s.tells]
     if s.consumes:
         publish += [f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{durable(x)}", f"$JS.ACK.{STREAM}.{durable(x)}.>"]
     # Answers to callers, whose inboxes a service can't know; only the inbox's owner may listen there.
@@ -99,7 +104,7 @@ def door_permissions() -> Permissions:
     """Return what the command line's login may do: ask, command and watch, never speak as a service."""
     return Permissions(
         ("cmd.>", "qry.>", "ask.cursors.*", "ask.effective", "ask.head.*", "ops.*.>", *LOG_ASKED, *SLOTS_ASKED),
-        (f"_INBOX.{DOOR}.>", "head.>", "cursor.>"),
+        (f"_INBOX.{DOOR}.>", "head.>", "cursor.>", INBOXES),
     )
 
 

@@ -72,7 +72,12 @@ ENTRIES = {
         "A child's whole file: copy it, erase it, or keep it from being erased.", "child", adds=("child_file:add_to",)
     ),
     "retention": Entry("How long files are kept; erase those whose term has ended.", "retention"),
-    "inbox": Entry("A member's inbox: list it, mark as read, put away.", "inbox"),
+    "notifications": Entry(
+        "Notices: rules, preferences, what waits, why somebody got one or not. The inbox itself: `samen inbox`.",
+        "notifications",
+        adds=("addresses:add_to",),
+    ),
+    "inbox": Entry("A member's inbox: list it, follow it, mark as read, put away.", "inbox"),
     "goals": Entry(
         "Goals: list, show, draw, propose, step, score, correct.",
         "goals",

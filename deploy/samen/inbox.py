@@ -26,7 +26,7 @@ SERVICE = "notifications"
 PAGE = 100
 HERE = ZoneInfo("Europe/Amsterdam")
 
-app = typer.Typer(no_args_is_help=True, help="A member's inbox: list it, mark as read, put away.")
+app = typer.Typer(no_args_is_help=True, help="A member's inbox: list it, follow it, mark as read, put away.")
 
 School = Annotated[str, typer.Option("--school", help="The school's slug.")]
 As = Annotated[UUID, typer.Option("--as", help="The member you act for; the log names you too.")]
@@ -75,7 +75,8 @@ def _table(page: dict[str, Any]) -> Table:
     for one in page["notices"]:
         when = datetime.fromisoformat(one["occurred_at"]).astimezone(HERE)
         style = "bold red" if one["urgent"] else "bold"
-        what = Text(one["dutch"], style=style if one["state"] == State.UNREAD else "")
+        more = f" (+{one['folds']})" if one.get("folds") else ""
+        what = Text(one["dutch"] + more, style=style if one["state"] == State.UNREAD else "")
         what.append(f"\n{one['english']}", style="dim")
         ids = Text(one["notice"]).append(f"\n{one['about']}", style="dim")
         table.add_row(f"{when:%d %b %Y %H:%M}", one["state"], what, ids)
@@ -106,6 +107,35 @@ def list_(
     print_table(_table(page), console)
     if page["next"]:
         console.print(f"more: add --before {page['next']}", style="dim")
+
+
+@app.command()
+def watch(
+    school: School,
+    member: As,
+    times: Annotated[int, typer.Option(min=0, help="Stop after so many changes; 0: on Ctrl-C.")] = 0,
+    directory: Dir = None,
+) -> None:
+    """Show a member's unread notices, and again whenever the inbox changes."""
+
+    async def follow() -> None:
+        changed = asyncio.Event()
+
+        async def heard(_message: object) -> None:
+            changed.set()
+
+        async with Client(Home(directory)) as client:
+            await client.nats.subscribe(f"note.{school}.{member}", cb=heard)
+            shown = 0
+            while True:
+                changed.clear()
+                print_table(_table(await _page(client, school, member, states=[State.UNREAD])), Console())
+                if times and shown == times:
+                    return
+                await changed.wait()
+                shown += 1
+
+    asyncio.run(follow())
 
 
 @app.command()

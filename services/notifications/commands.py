@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.notifications import addressing, outlets, preferences, words
+from services.notifications import addressing, adjusting, outlets, preferences, why, words
 from services.notifications.model import SERVICE, NoticeState, moves
 from shared import access
 from shared.access import Denial, Permit
@@ -135,7 +135,9 @@ def _move(asked: Asked[Any], seen: Snapshot, to: NoticeState, fact: type[NoticeR
             state=notice["state"],
             allowed=list(allowed),
         )
-    row = Row("notice", UUID(notice["id"]), notice["version"], {"state": to})
+    # What is put away is dealt with: nobody is reminded of it.
+    values = {"state": to, "remind_at": None} if to is NoticeState.DONE else {"state": to}
+    row = Row("notice", UUID(notice["id"]), notice["version"], values)
     event = NewEvent(
         fact(recipient=asked.actor.id, kind=notice["kind"]), permit.subject, permit.act, thing=UUID(notice["id"])
     )
@@ -151,4 +153,6 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *preferences.ENDPOINTS,
     *addressing.ENDPOINTS,
     *outlets.ENDPOINTS,
+    *adjusting.ENDPOINTS,
+    *why.ENDPOINTS,
 )

@@ -224,6 +224,21 @@ def _not_by(held: Sequence[Grant], category: Category) -> str:
     return "role_left_out" if any(may_hear(grant, category) for grant in held) else "no_grant"
 
 
+def helpers_of(rule: Rule, grants: Iterable[Grant], at: datetime) -> list[tuple[Grant, Purpose]]:
+    """Returns who may ask on the school's behalf and be told of it, once each, by which grant: no parent, no child."""
+    by_member: dict[UUID, list[Grant]] = {}
+    for grant in grants:
+        if grant.valid_from <= at and (grant.valid_until is None or at < grant.valid_until):
+            by_member.setdefault(grant.member, []).append(grant)
+    found = []
+    for _, held in sorted(by_member.items()):
+        asks = any(_asks(grant, rule.category) for grant in held)
+        if asks and not any(grant.role in HOME_ROLES for grant in held):
+            best = _best(held, rule.category, Purpose.GUIDANCE, frozenset())
+            found += [best] if best else []
+    return found
+
+
 def may_hear(grant: Grant, category: Category) -> bool:
     """Tells whether this grant lets a person be told of something in `category`."""
     return (

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from services.notifications.rules import BY_KIND
 from services.notifications.times import Pace, Quiet, Times, foundation
 from shared.db import encode
+from shared.errors import Problem, ProblemType
 from shared.events.base import Act, NewEvent, Viewed
 from shared.events.notifications import Channel, PreferencesSet
 from shared.events.words import Action, Basis, Category, school_subject
@@ -114,6 +116,10 @@ def decide_set(asked: Asked[SetPreferences], seen: Snapshot) -> Change:
     version = found["version"] if found else 0
     if body.version != version:
         raise stale(body.version, version)
+    if unknown := sorted({one.kind for one in body.preferences.paces} - BY_KIND.keys() - {"all"}):
+        raise Problem(
+            ProblemType.INVALID, f"paces: there is no such kind of notice: {', '.join(unknown)}", field="paces"
+        )
     settings = body.preferences.model_dump(mode="json", exclude_none=True)
     row = Row("preference", asked.actor.id, version, {"settings": settings, "set_at": seen.now})
     fact = PreferencesSet(recipient=asked.actor.id, version=version + 1)

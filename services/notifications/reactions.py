@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from services.notifications import rules, store
@@ -19,7 +20,7 @@ from services.notifications.model import (
     queued_by,
 )
 from services.notifications.preferences import NOTHING_SET
-from services.notifications.times import Pace, plan_release
+from services.notifications.times import Pace, Release, Times, plan_release
 from shared.access_projection import project_access
 from shared.db import Connection
 from shared.erasure import erase
@@ -31,6 +32,7 @@ from shared.events.plans import SchoolYearSet
 from shared.events.words import school_subject
 from shared.projection import Lane, Policy
 
+UNKNOWN = Release(datetime.min.replace(tzinfo=UTC))
 ByType = Mapping[str, Sequence[Rule]]
 
 
@@ -44,6 +46,7 @@ def by_type(tables: Sequence[rules.Table]) -> ByType:
 
 
 OF_NETWORK, OF_GOALS, OF_GATE = by_type(rules.OF_NETWORK), by_type(rules.OF_GOALS), by_type((rules.TOOLS,))
+EVERY = {**OF_NETWORK, **OF_GOALS, **OF_GATE}
 ANSWERS = {fact.type(): answers for fact, answers in rules.ANSWERS.items()}
 
 
@@ -92,10 +95,30 @@ async def _tell(conn: Connection, events: Sequence[Event], wanted: ByType) -> li
         if known.revision < (event.act.revision or 0):
             raise Transient("the grants that this event was judged by are not known here yet")
         kind, audience = _audience(event, wanted[event.type], known, adjusted)
+        if known.last is not None:
+            await store.tell_on(conn, event, known.last)
         planned += [(notice, queued_by(event, notice.category)) for notice in audience.notices]
         causes.append(_cause(event, kind, audience))
     await store.add_causes(conn, school, causes)
     return await _queue(conn, school, planned, adjusted)
+
+
+async def tell_more(conn: Connection, school: str) -> list[NewEvent] | None:
+    """Tells an event that concerns very many to the next of them, by the grants as they are now.
+
+    None: there is no such event.
+    """
+    telling = await store.get_telling(conn, school)
+    if telling is None:
+        return None
+    event = telling.event
+    access = await store.get_access(conn, school, {event.about}, telling.told_to)
+    known = access.get(event.about, store.NO_ACCESS)
+    adjusted = await store.get_rules(conn, school)
+    kind, audience = _audience(event, EVERY[event.type], known, adjusted)
+    await store.tell_on(conn, event, known.last)
+    await store.add_causes(conn, school, [_cause(event, kind, audience)])
+    return await _queue(conn, school, [(one, queued_by(event, one.category)) for one in audience.notices], adjusted)
 
 
 def _audience(
@@ -158,6 +181,7 @@ async def plan_ways(
     wants = await store.get_wants(conn, school, channels.keys())
     off, now = await store.get_days_off(conn, school), await store.domain_now(conn)
     ways: dict[UUID, list[store.Planned]] = {}
+    moments: dict[tuple[Pace, Times], Release] = {}  # most have the same hours
     for notice in notices:
         own, ways[notice.id] = wants.get(notice.member, NOTHING_SET), []
         usual = adjusted.get(notice.kind, AS_IT_IS).pace or rules.BY_KIND[notice.kind].pace
@@ -166,7 +190,10 @@ async def plan_ways(
             pace = Pace.NOW if notice.urgent else own.pace(notice.kind, channel) or usual
             if pace is Pace.OFF:
                 continue
-            until = plan_release(now, pace, times, off, urgent=notice.urgent)
+            if notice.urgent:
+                until = Release(now)
+            elif (until := moments.get((pace, times), UNKNOWN)) is UNKNOWN:
+                until = moments[pace, times] = plan_release(now, pace, times, off)
             bundle = bundle_id(notice.member, channel, pace, until.period) if until.period else None
             way = store.Planned(notice.id, channel, notice.urgent, notice.queued_at, pace, until, bundle)
             ways[notice.id].append(way)
@@ -176,7 +203,7 @@ async def plan_ways(
 async def _answer(conn: Connection, events: Sequence[Event]) -> None:
     """Notes what these events deal with, so that nobody is reminded of it."""
     answered = [
-        (event.thing, None if answers.everyone else event.act.actor, kind)
+        (event.about, event.thing, None if answers.everyone else event.act.actor, kind)
         for event in events
         if (answers := ANSWERS.get(event.type)) is not None and event.thing is not None
         for kind in answers.kinds
@@ -194,7 +221,9 @@ async def _withdraw(conn: Connection, events: Sequence[Event]) -> list[NewEvent]
     waiting = await store.list_waiting(conn, school, newest.keys())
     if not waiting:
         return []
-    access = await store.get_access(conn, school, {one.stopped.about for one in waiting})
+    access = await store.get_access_of(
+        conn, school, {one.stopped.about for one in waiting}, {one.stopped.member for one in waiting}
+    )
     gone = [one for one in waiting if not _may_be_told(one, access[one.stopped.about], newest[one.stopped.about])]
     await store.cancel(conn, school, [one.id for one in gone], "no_grant")
     return [

@@ -18,9 +18,12 @@ import asyncpg
 from services.notifications import store
 from services.notifications.model import bundle_id
 from services.notifications.preferences import NOTHING_SET
+from services.notifications.reactions import tell_more
 from services.notifications.times import Pace, next_digest
-from shared.db import Connection
+from shared.clock import Ids
+from shared.db import Connection, Database
 from shared.events.notifications import Channel
+from shared.journal import append
 from shared.rounds import each_school
 from shared.service import Site
 
@@ -81,13 +84,25 @@ async def let_go(at: Site) -> None:
 
 
 async def _look(at: Site, school: str) -> None:
+    while at.guard.stopped(school) is None and await tell_on(at.db, at.ids, school):
+        at.relay.wake(school)
     try:
         while True:
             async with at.db.school(school) as conn:
-                if await release(conn, school, await store.domain_now(conn)) < PAGE:
-                    return
+                freed = await release(conn, school, await store.domain_now(conn))
+            if freed < PAGE:
+                return
     except asyncpg.LockNotAvailableError:  # a row is busy: the next round is a second away
         log.info("what is due waits a moment", extra={"code": "releases_wait", "school": school})
+
+
+async def tell_on(db: Database, ids: Ids, school: str) -> bool:
+    """Tells an event that concerns very many to some more of them; says whether there was one."""
+    async with db.school(school) as conn:
+        told = await tell_more(conn, school)
+        if told:
+            await append(conn, school, told, ids, await store.domain_now(conn))
+    return told is not None
 
 
 async def release(conn: Connection, school: str, now: datetime) -> int:

@@ -7,17 +7,29 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from asyncpg import Record
+
 from services.notifications.model import ALWAYS, Adjusted, DeliveryState, Notice, delivery_id, read_adjusted
 from services.notifications.preferences import Preferences, read_preferences
 from services.notifications.times import DaysOff, Pace, Release, read_days_off
 from shared.db import Connection
+from shared.events.base import Event
 from shared.events.network import Grant
 from shared.events.notifications import Channel
 from shared.events.words import Category, Purpose
 
+MANY = 500
+"""An event is told to those of so many members at once; to more of them, page by page, afterwards."""
 ACCESS = """
-SELECT id, version, grants FROM access WHERE school = $1 AND id = ANY ($2)
+SELECT a.id, a.version,
+       (SELECT coalesce(jsonb_object_agg(x.key, x.value), '{}')
+          FROM (SELECT key, value FROM jsonb_each(a.grants) WHERE key > $3 ORDER BY key LIMIT $4) x) AS grants
+  FROM access a WHERE a.school = $1 AND a.id = ANY ($2)
 """
+ACCESS_OF = """
+SELECT a.id, a.version, (SELECT coalesce(jsonb_object_agg(k, a.grants->k), '{}') FROM unnest($3::text[]) k WHERE a.grants ? k) AS grants
+  FROM access a WHERE a.school = $1 AND a.id = ANY ($2)
+"""  # noqa: E501
 ERASED = "SELECT id FROM erased WHERE school = $1 AND id = ANY ($2)"
 ADD_NOTICES = """
 WITH added AS (
@@ -39,40 +51,18 @@ WITH added AS (
 )
 SELECT id FROM added
 """  # noqa: E501  a column list is read across
-# Of a member's unread notices with one fold the newest is shown; what of the others has not left does not leave.
-FOLD = """
-WITH newest AS (
-    SELECT x.id, x.member, x.fold FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS x (id, member, fold)
-), older AS (
-    UPDATE notice n SET folded_into = w.id, version = n.version + 1, remind_at = NULL
-      FROM newest w
-     WHERE n.school = $1 AND n.member = w.member AND n.fold = w.fold AND n.state = 'unread' AND n.folded_into IS NULL
-       AND n.id <> w.id
-    RETURNING n.id, n.member, n.about, n.kind, n.folds, n.folded_into
-), counted AS (
-    UPDATE notice n SET folds = n.folds + o.number, version = n.version + 1
-      FROM (SELECT folded_into, sum(folds + 1)::int AS number FROM older GROUP BY 1) o
-     WHERE n.school = $1 AND n.id = o.folded_into
-), stopped AS (
-    UPDATE delivery d SET state = 'cancelled', code = 'folded', version = d.version + 1
-      FROM older o
-     WHERE d.school = $1 AND d.notice = o.id AND d.state IN ('held', 'queued')
-    RETURNING d.notice, d.channel, d.tries
-)
-SELECT s.notice, s.channel, s.tries, o.member, o.about, o.kind
-  FROM stopped s JOIN older o ON o.id = s.notice ORDER BY 1, 2
-"""
+FOLD = "SELECT * FROM fold_notices($1, $2, $3, $4) ORDER BY 1, 2"
 CAUSES = """
 INSERT INTO notice_cause (school, id, version, about, thing, kind, occurred_at, untold)
 SELECT $1, c.id, 1, c.about, c.thing, c.kind, c.occurred_at, c.untold
   FROM jsonb_populate_recordset(NULL::notice_cause, $2) c
  ORDER BY c.id
-ON CONFLICT DO NOTHING
+ON CONFLICT (school, id) DO UPDATE SET untold = notice_cause.untold || excluded.untold
 """
 ANSWERED = """
 UPDATE notice n SET answered = true, remind_at = NULL, version = version + 1
-  FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS a (thing, member, kind)
- WHERE n.school = $1 AND n.thing = a.thing AND n.kind = a.kind
+  FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) AS a (about, thing, member, kind)
+ WHERE n.school = $1 AND n.about = a.about AND n.thing = a.thing AND n.kind = a.kind
    AND (a.member IS NULL OR n.member = a.member) AND NOT n.answered
 """
 UNTOLD_NOW = """
@@ -86,6 +76,12 @@ UPDATE delivery SET state = 'cancelled', code = $3, version = version + 1 WHERE 
 RULES = "SELECT DISTINCT ON (kind) kind, number, settings FROM notice_rule WHERE school = $1 ORDER BY kind, number DESC"
 WANTS = "SELECT id, settings FROM preference WHERE school = $1 AND id = ANY ($2)"
 OFF = "SELECT years FROM days_off WHERE school = $1"
+TELL_ON = """
+INSERT INTO telling AS t (school, id, version, about, event, told_to) VALUES ($1, $2, 1, $3, $4, $5)
+ON CONFLICT (school, id) DO UPDATE SET told_to = excluded.told_to, version = t.version + 1
+"""
+TOLD_ALL = "DELETE FROM telling WHERE school = $1 AND id = $2"
+TELLING = "SELECT event, told_to FROM telling WHERE school = $1 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
 SET_OFF = """
 INSERT INTO days_off AS o (school, id, version, years) VALUES ($1, $2, 1, jsonb_build_object($3::text, $4::jsonb))
 ON CONFLICT (school, id) DO UPDATE SET version = o.version + 1, years = o.years || excluded.years
@@ -107,24 +103,35 @@ SELECT DISTINCT member, channel FROM address WHERE school = $1 AND member = ANY 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A subject's grants as network last told them here, and how new that is."""
+    """A subject's grants as network last told them here, and how new that is. `last`: more members come after."""
 
     revision: int
     grants: tuple[Grant, ...]
+    last: UUID | None = None
 
 
 NO_ACCESS = Access(0, ())
 
 
-async def get_access(conn: Connection, school: str, subjects: Collection[UUID]) -> dict[UUID, Access]:
-    """Returns the projected access to each subject; nothing for a subject that network has told nothing of."""
-    return {
-        row["id"]: Access(
-            row["version"],
-            tuple(Grant.model_validate(grant) for grants in row["grants"].values() for grant in grants),
-        )
-        for row in await conn.fetch(ACCESS, school, list(subjects))
-    }
+async def get_access(
+    conn: Connection, school: str, subjects: Collection[UUID], after: UUID | None = None
+) -> dict[UUID, Access]:
+    """Returns the projected access to each subject, of `MANY` members after `after`; nothing for an unknown subject."""
+    rows = await conn.fetch(ACCESS, school, list(subjects), str(after or ""), MANY)
+    return {row["id"]: _access(row) for row in rows}
+
+
+async def get_access_of(
+    conn: Connection, school: str, subjects: Collection[UUID], members: Collection[UUID]
+) -> dict[UUID, Access]:
+    """Returns the projected access of these members to each subject."""
+    rows = await conn.fetch(ACCESS_OF, school, list(subjects), [str(member) for member in members])
+    return {row["id"]: _access(row) for row in rows}
+
+
+def _access(row: Record) -> Access:
+    grants = tuple(Grant.model_validate(grant) for of_member in row["grants"].values() for grant in of_member)
+    return Access(row["version"], grants, UUID(max(row["grants"])) if len(row["grants"]) >= MANY else None)
 
 
 async def list_erased(conn: Connection, school: str, subjects: Collection[UUID]) -> set[UUID]:
@@ -258,8 +265,10 @@ async def add_causes(conn: Connection, school: str, causes: Sequence[Mapping[str
         await conn.execute(CAUSES, school, causes)
 
 
-async def answer_notices(conn: Connection, school: str, answered: Sequence[tuple[UUID, UUID | None, str]]) -> None:
-    """Notes what was dealt with: (thing, member or everyone's, kind)."""
+async def answer_notices(
+    conn: Connection, school: str, answered: Sequence[tuple[UUID, UUID, UUID | None, str]]
+) -> None:
+    """Notes what was dealt with: (subject, thing, member or everyone's, kind)."""
     if answered:
         await conn.execute(ANSWERED, school, *(list(column) for column in zip(*answered, strict=True)))
 
@@ -282,6 +291,29 @@ async def get_days_off(conn: Connection, school: str) -> DaysOff:
 async def set_days_off(conn: Connection, school: str, subject: UUID, year: int, days: Sequence[Sequence[date]]) -> None:
     """Keeps the days off of a school year, whole."""
     await conn.execute(SET_OFF, school, subject, str(year), days)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """An event that is being told to many, and the last member it was told to."""
+
+    event: Event
+    told_to: UUID
+
+
+async def get_telling(conn: Connection, school: str) -> Telling | None:
+    """Returns, locked, an event that is being told to many; None: there is none, or another has it."""
+    row = await conn.fetchrow(TELLING, school)
+    return None if row is None else Telling(Event.parse(row["event"].encode()), row["told_to"])
+
+
+async def tell_on(conn: Connection, event: Event, told_to: UUID | None) -> None:
+    """Notes how far an event has been told; None: to everyone."""
+    if told_to is None:
+        await conn.execute(TOLD_ALL, event.school, event.id)
+    else:
+        raw = event.raw.decode()
+        await conn.execute(TELL_ON, event.school, event.id, event.about, raw, told_to)
 
 
 async def domain_now(conn: Connection) -> datetime:

@@ -20,6 +20,9 @@ DAY = timedelta(days=1)
 FAR = 200
 """Days that something is put off at most, however long a school is closed."""
 
+LONGEST = 80
+"""Days: no holiday is longer."""
+
 DaysOff = Sequence[tuple[date, date]]
 """First and last day, both included."""
 
@@ -137,19 +140,19 @@ def _quiet_until(at: datetime, today: date, quiet: Quiet) -> datetime | None:
 def next_digest(at: datetime, pace: Pace, times: Times, off: DaysOff) -> tuple[datetime, str]:
     """Returns the moment of the first digest after `at`, and the day or week that it is of.
 
-    One that falls on a day off goes on the first day after it.
+    A weekly one that falls on a day off goes on the first day after it; of days off there is no daily one.
     """
     closed = off if times.days_off else ()
-    day = at.astimezone(HERE).date() - timedelta(days=8)
-    for _ in range(FAR + 16):
-        if pace is Pace.DAILY or day.isoweekday() == times.digest_on:
+    # From before the longest holiday on: what fell in it may be still to come.
+    day = at.astimezone(HERE).date() - timedelta(days=LONGEST if closed else 8)
+    while True:
+        if (day.isoweekday() == times.digest_on) if pace is Pace.WEEKLY else _open(day, closed) == day:
             # A reading that is skipped counts as the hour after it, one that is repeated as its first.
             opens = datetime.combine(_open(day, closed), time(times.digest_at), HERE).astimezone(UTC)
             moment, _ = awake(opens, times.quiet, closed)
             if moment > at:
-                return moment, period_of(moment, pace)
+                return moment, period_of(day, pace)
         day += DAY
-    return at, period_of(at, pace)
 
 
 def _open(day: date, off: DaysOff) -> date:
@@ -160,9 +163,8 @@ def _open(day: date, off: DaysOff) -> date:
     return day
 
 
-def period_of(at: datetime, pace: Pace) -> str:
-    """Returns the name of the day or week that `at` lies in: 2026-11-30, 2026-W49."""
-    day = at.astimezone(HERE).date()
+def period_of(day: date, pace: Pace) -> str:
+    """Returns the name of the day, or of the week that it lies in: 2026-11-30, 2026-W49."""
     if pace is Pace.DAILY:
         return day.isoformat()
     year, week, _ = day.isocalendar()

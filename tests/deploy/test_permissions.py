@@ -26,7 +26,7 @@ PUBLISH: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "$JS.API.STREAM.DELETE.EVENTS", "$JS.API.STREAM.PURGE.EVENTS", "$JS.API.STREAM.INFO.EVENTS",
             "$JS.API.CONSUMER.DELETE.EVENTS.audit--events", "$JS.API.CONSUMER.CREATE.EVENTS",
             "$JS.API.STREAM.MSG.GET.EVENTS", "$JS.API.DIRECT.GET.EVENTS", "$SYS.REQ.CLAIMS.UPDATE",
-            "ask.cosign.notifications", "ask.cosigned", "ask.checkpoint", "ask.witnesses",
+            "ask.cosign.notifications", "ask.cosigned", "ask.checkpoint", "ask.witnesses", "note.s1.m",
         ),
     ),
     "network": (
@@ -35,7 +35,8 @@ PUBLISH: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
          "evt.s1.goals.goal.proposed"),
     ),
     "notifications": (
-        ("qry.s1.network.contact-point", "qry.s1.goals.calendar-entry", "replay.network", "replay.goals"),
+        ("qry.s1.network.contact-point", "qry.s1.goals.calendar-entry", "replay.network", "replay.goals",
+         "note.s1.m"),
         ("ask.cosign.notifications", "ask.cosigned", "ask.checkpoint", "ask.witnesses",
          "qry.s1.network.child", "qry.s1.goals.child", "cmd.s1.goals.propose-goal", "replay.audit"),
     ),
@@ -48,7 +49,7 @@ PUBLISH: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
          "ask.checkpoint", "ask.cosigned", "ask.witnesses", "ask.slots", "ask.tool-slot"),
         (
             "evt.s1.goals.goal.proposed", "head.goals", "cursor.audit", "replay.goals", "ask.access", "ask.tail",
-            "ask.cosign.notifications",
+            "ask.cosign.notifications", "note.s1.m",
             "_INBOX.goals.x", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.goals--events", "$JS.API.STREAM.INFO.EVENTS",
         ),
     ),
@@ -87,17 +88,18 @@ SUBSCRIBE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "ops.network.> network", "poke.network", ">", "$JS.>", "$JS.ACK.>", "_R_.>",
         ),
     ),
-    "network": (("ask.access network",), ("ask.access", "ask.access goals", "ask.tail audit", "evt.>")),
+    "network": (("ask.access network",), ("ask.access", "ask.access goals", "ask.tail audit", "evt.>", "note.>")),
     "notifications": (
         ("ask.cosign.notifications notifications",),
-        ("ask.cosign.notifications", "ask.cosign.*", "ask.cosigned notifications", "ask.checkpoint notifications"),
+        ("ask.cosign.notifications", "ask.cosign.*", "ask.cosigned notifications", "ask.checkpoint notifications",
+         "note.>"),
     ),
     "audit": (
         ("ask.tail audit", "ask.checkpoint audit", "ask.cosigned audit", "ask.witnesses audit"),
         ("ask.tail", "ask.access network", "evt.>", "ask.cosigned", "ask.checkpoint", "ask.cosign.notifications audit"),
     ),
     "samen": (
-        ("_INBOX.samen.>", "head.>", "cursor.>"),
+        ("_INBOX.samen.>", "head.>", "cursor.>", "note.>"),
         ("_INBOX.>", "_INBOX.goals.>", "evt.>", "cmd.>", "qry.*.goals.> goals", "ops.>", "ask.cursors.goals", ">"),
     ),
     "gate-door": (
