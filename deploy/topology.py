@@ -40,6 +40,14 @@ class Service:
     """Subjects outside the common ones that this service publishes to, for doors only."""
 
 
+TOOLS_ASK = (
+    *(f"cmd.*.goals.{name}" for name in ("propose-goal", "score-goal", "score-goals", "correct-score")),
+    *(f"qry.*.goals.{name}" for name in ("goals-of-child", "goal", "goal-history")),
+    *(f"qry.*.goals.{name}" for name in ("plans-of-child", "plan", "plan-changes")),
+    *(f"qry.*.goals.{name}" for name in ("conversations", "conversation")),
+)
+"""What the gate passes on for tools: the closed list of services/gate/allowed.py, which a test holds beside this."""
+
 SERVICES = (
     Service("network", answers=("ask.access", "ask.effective")),
     Service("goals", consumes=("network",)),
@@ -50,7 +58,7 @@ SERVICES = (
         answers=(WITNESS_ASKED,),
         tells=(INBOXES,),
     ),
-    Service(GATE, consumes=("network", "goals"), answers=SLOTS_ASKED),
+    Service(GATE, consumes=("network", "goals"), answers=SLOTS_ASKED, asks=TOOLS_ASK),
     Service(
         "audit",
         consumes=("network", "goals", "notifications", "gate", "audit"),

@@ -110,7 +110,7 @@ class Door:
         headers = message.headers or {}
         trace = headers.get("traceparent", "")
         traceparent = trace if TRACEPARENT.fullmatch(trace) else None
-        within = _time_left(headers, self._clock)
+        within = time_left(headers, self._clock)
         with self._telemetry.request(endpoint.name, traceparent) as span:
             try:
                 if within <= 0:
@@ -148,7 +148,7 @@ class Door:
             raise problem("forbidden") from None
         if len(message.data) > LARGEST_BODY:
             raise Problem(ProblemType.TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes: send it in parts")
-        body = _parse(endpoint.body, message.data)
+        body = parse(endpoint.body, message.data)
         key = None
         if not endpoint.is_query:
             name = headers.get("Idempotency-Key", "")
@@ -179,7 +179,7 @@ class Door:
             await asyncio.wait(self._under_way, timeout=within_s)
 
 
-def _time_left(headers: dict[str, str], clock: Clock) -> float:
+def time_left(headers: Mapping[str, str], clock: Clock) -> float:
     """Returns the seconds until the request's `Deadline` header (Unix time in milliseconds), at most DEADLINE_S."""
     deadline = headers.get("Deadline", "")
     if not (deadline.isascii() and deadline.isdecimal()) or len(deadline) > 15:
@@ -192,7 +192,8 @@ def _in_words(told: str) -> str:
     return told.removeprefix("Value error, ").replace("Tuple should", "The list should")[:200]
 
 
-def _parse(model: type[B], data: bytes) -> B:
+def parse(model: type[B], data: bytes) -> B:
+    """Returns a body, or raises the Problem that says what is wrong in it, and where."""
     try:
         return model.model_validate_json(data)
     except ValidationError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from services.gate import obliging
-from services.gate.logins import Desk, IssueLogin
+from services.gate import obliging, owning
+from services.gate.logins import Desk, IssueLogin, RenewLogin
 from services.gate.model import SERVICE
 from services.gate.registering import (
     ChangeTool,
@@ -31,6 +31,8 @@ LOGIN_LIVES = timedelta(hours=1)
 class Slots(Protocol):
     """The accounts that were prepared for tools, and the keys that sign their logins."""
 
+    known: bool
+
     def free(self, taken: Collection[str]) -> str | None:
         """Returns an account that none of these is, or None."""
 
@@ -40,6 +42,8 @@ class Slots(Protocol):
 
 class NoSlots:
     """None at all: for whoever only wants to know what can be asked."""
+
+    known = True
 
     def free(self, taken: Collection[str]) -> str | None:
         """Returns None."""
@@ -64,6 +68,16 @@ def endpoints(slots: Slots, desk: Desk) -> tuple[Endpoint[Any], ...]:
         Endpoint("tools", Tools, "read_all_tools", decide_tools),
         Endpoint("tool", OneTool, "read_tool", decide_tool),
     )
+
+
+def asked_by_tools(desk: Desk) -> Mapping[str, Endpoint[Any]]:
+    """Returns what tools ask of the gate itself, by the name behind `in.gate.`; the asker is the tool."""
+    return {
+        "renew": Endpoint("renew-login", RenewLogin, "read_tool", desk.decide_renew),
+        "confirm-deletion": obliging.CONFIRM,
+        "head": owning.HEAD,
+        "replay": owning.REPLAY,
+    }
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = endpoints(NoSlots(), Desk(NoSlots(), LOGIN_LIVES))

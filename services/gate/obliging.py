@@ -89,18 +89,23 @@ def decide_lag(asked: Asked[ToolLag], seen: Snapshot) -> Change:
 
 
 def decide_replay(asked: Asked[ReplayTool], seen: Snapshot) -> Change:
-    """Sets a tool's place back; nothing is disclosed here: what goes is checked when it goes."""
+    """Sets a tool's place back, for who keeps the school's records."""
     permit = _keeper(asked, seen, asked.body.about)
-    outlet, wanted = seen.state["outlet"], asked.body.from_sequence
+    return replayed(asked.body, seen, permit.act, (permit,))
+
+
+def replayed(body: ReplayTool, seen: Snapshot, act: Act, permits: tuple[Permit, ...]) -> Change:
+    """Sets a tool's place back; nothing is disclosed here: what goes is checked when it goes."""
+    outlet, wanted = seen.state["outlet"], body.from_sequence
     if outlet is None or wanted > outlet["seq"]:
         raise Problem(ProblemType.CONFLICT, "this tool was put out nothing from that number on: see `samen tool lag`")
     # Read where the stream ends before anything goes: what is under way is not to be counted as what is replayed.
     values = {**outlet, "out_seq": min(wanted - 1, outlet["out_seq"]), "aside": True}
-    fact = ReplayStarted(tool=asked.body.tool, from_sequence=wanted, reason="asked")
-    event = NewEvent(fact, permit.subject, permit.act, thing=asked.body.tool)
-    row = Row("outlet", asked.body.tool, outlet["version"], values)
-    reply = {"tool": asked.body.tool, "from_sequence": wanted, "to_sequence": outlet["seq"]}
-    return Change(permits=(permit,), events=(event,), rows=(row,), reply=reply)
+    fact = ReplayStarted(tool=body.tool, from_sequence=wanted, reason="asked")
+    event = NewEvent(fact, body.about, act, thing=body.tool)
+    row = Row("outlet", body.tool, outlet["version"], values)
+    reply = {"tool": body.tool, "from_sequence": wanted, "to_sequence": outlet["seq"]}
+    return Change(permits=permits, events=(event,), rows=(row,), reply=reply)
 
 
 def _keeper(asked: Asked[Any], seen: Snapshot, about: UUID) -> Permit:

@@ -31,7 +31,9 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
 class Slots(Protocol):
-    """The NATS accounts that were prepared for tools."""
+    """The NATS accounts that were prepared for tools. `known`: it has been heard which are free."""
+
+    known: bool
 
     def free(self, taken: Collection[str]) -> str | None:
         """Returns one that none of these is, or None."""
@@ -128,22 +130,25 @@ def decide_register(asked: Asked[RegisterTool], seen: Snapshot, slots: Slots) ->
     permit, body = managing(asked, seen), asked.body
     if (known := seen.state["tool"]) is not None:
         raise _registered(known)
-    if not seen.state["member"]:
-        raise conflict(
-            "this is not known here as a local tool: add it to a child's network first (`samen network add-tool`)",
-            code="not_a_tool",
-        )
     ends_at = _day_start(body.ends_on) if body.ends_on else None
     if ends_at is not None and ends_at <= seen.now:
         raise Problem(ProblemType.INVALID, "its registration would be over already: name a later day", field="ends_on")
     account = None
     if body.channel is ToolChannel.NATS:
         account = slots.free(seen.state["taken"])
+        if account is None and not slots.known:
+            detail = "which slots are free is not known yet: try again in a moment (`samen status`)"
+            raise Problem(ProblemType.UNAVAILABLE, detail)
         if account is None:
             raise conflict(
-                "no slot is free for one more tool: have the operator prepare some, then try again",
+                "no slot is free for one more tool: the operator prepares some (`samen keys slots 10`), then try again",
                 code="no_slot",
             )
+    if not seen.state["member"]:
+        raise conflict(
+            "this is not known here as a local tool: add it to a child's network first (`samen network add-tool`)",
+            code="not_a_tool",
+        )
     values = {
         **body.model_dump(include={"label", "categories", "types", "agreement", "channel"}),
         "account": account,

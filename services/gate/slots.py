@@ -58,10 +58,12 @@ class Slots:
         """Take the folder (SAMEN_SLOTS); without one there are none."""
         self._folder = folder
         self._offered: tuple[str, ...] = ()
+        self.known = False
+        """Whether the provisioner has said which slots nobody ever had: in the first second it has not."""
 
     def offer(self, accounts: Collection[str]) -> None:
         """Keep what the provisioner says that nobody ever had."""
-        self._offered = tuple(accounts)
+        self._offered, self.known = tuple(accounts), True
 
     def free(self, taken: Collection[str]) -> str | None:
         """Return an account that none of these is and whose logins can be signed here, or None."""

@@ -230,7 +230,7 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "cmd gate.issue-login": lambda child: {"about": child, "user_key": "U" + "A" * 55, **TOOL},
     "qry gate.tool-lag": lambda child: {"about": child, "purpose": "administration"},
     "cmd gate.replay-tool": lambda child: {"about": child, "from_sequence": 1, **TOOL},
-    "cmd gate.confirm-deletion": lambda withdrawal: {"withdrawal": withdrawal},
+    "cmd gate.confirm-deletion": lambda child: {"withdrawal": child},
     "qry gate.tools": lambda child: {"about": child, "purpose": "administration"},
     "qry gate.tool": lambda child: {"about": child, "purpose": "administration", **TOOL},
     "qry audit.erasure-preview": lambda child: {"child": child, "purpose": "administration"},

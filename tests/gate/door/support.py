@@ -48,6 +48,7 @@ class PaperSlots:
 
     accounts: list[str]
     signed: list[tuple[str, str, int, int]] = field(default_factory=list)
+    known: bool = True
 
     def free(self, taken: Collection[str]) -> str | None:
         return next((one for one in self.accounts if one not in taken), None)

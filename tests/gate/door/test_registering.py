@@ -136,6 +136,15 @@ async def test_a_slot_serves_one_tool_ever_also_across_schools_and_races(gate_db
     assert hooked["account"] is None
 
 
+async def test_before_it_is_heard_which_slots_are_free_nobody_is_told_that_none_is(office: Office) -> None:
+    accounts, office.slots.accounts, office.slots.known = office.slots.accounts, [], False
+    with pytest.raises(Problem, match="not known yet") as refused_:
+        await office.register()
+    assert refused_.value.type is ProblemType.UNAVAILABLE
+    office.slots.accounts, office.slots.known = accounts, True
+    assert (await office.register())["account"] == account(0)
+
+
 async def test_a_tool_never_changes_its_slot_and_nobody_gives_one_back(office: Office) -> None:
     await office.register()
     for sql in (
