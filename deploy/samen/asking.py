@@ -53,10 +53,15 @@ def do(directory: Dir, work: Callable[[Client], Awaitable[Any]], *, tell: bool =
     except Problem as problem:
         if not tell:
             raise
-        Console(stderr=True).print(f"[red]{escape(problem.detail)}[/]")
-        for line in more_lines(problem):
-            Console(stderr=True, soft_wrap=True).print(f"[dim]{escape(line)}[/]")
-        raise typer.Exit(1) from None
+        raise refused(problem) from None
+
+
+def refused(problem: Problem) -> typer.Exit:
+    """Tell a problem in a line, and what else it says in more; return what ends the command."""
+    Console(stderr=True).print(f"[red]{escape(problem.detail)}[/]")
+    for line in more_lines(problem):
+        Console(stderr=True, soft_wrap=True).print(f"[dim]{escape(line)}[/]")
+    return typer.Exit(1)
 
 
 def more_lines(problem: Problem) -> list[str]:

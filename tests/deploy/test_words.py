@@ -17,7 +17,7 @@ from deploy.samen.oneroster_batches import schools_of
 from services.audit.commands import ENDPOINTS as AUDIT
 from services.goals.commands import ENDPOINTS as GOALS
 from shared.errors import Problem, ProblemType
-from shared.rpc import _parse
+from shared.rpc import parse
 
 ROOT = Path(__file__).parents[2]
 TEXTS = {
@@ -61,7 +61,7 @@ def test_nothing_says_to_look_with_what_is_no_command() -> None:
 )
 def test_what_is_wrong_in_a_request_is_said_without_a_word_of_python(query: str, body: bytes, what: str) -> None:
     with pytest.raises(Problem) as refused:
-        _parse(BODIES[query], body % str(UUID(int=1, version=4)).encode())
+        parse(BODIES[query], body % str(UUID(int=1, version=4)).encode())
     told = [one["what"] for one in refused.value.more["errors"]]
     assert any(one.startswith(what) for one in told), told
     assert "Value error" not in str(told)

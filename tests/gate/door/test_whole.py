@@ -1,0 +1,290 @@
+"""A tool plugged in with `samen`, on the whole platform: from nothing to an answer, and to being cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import stat
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import nats.errors
+import pytest
+import pytest_asyncio
+from typer.testing import CliRunner
+
+from deploy.samen.__main__ import app
+from services.gate.model import pseudonym
+from shared.nats_jwt import claims_of, credentials
+from tests.faults.cast import School, goal_for, open_school
+from tests.faults.door import Door
+from tests.faults.stage import Stage, private_servers, raised, until
+from tests.gate.door.world import Json, ask, problem
+from tests.support.servers import EmbeddedServers, Servers
+from tests.support.tools import Tool, connect_tool
+
+FRAMES = re.compile(r"[│┃┏┓┗┛━─┡┩┠┨└┘╇┳┴┬┼╭╮╰╯]")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit status."""
+
+    code: int
+    out: str
+
+    @property
+    def words(self) -> str:
+        """All that was printed, on one line, without the frames of tables."""
+        return " ".join(FRAMES.sub(" ", self.out).split())
+
+
+@dataclass(frozen=True)
+class Cli:
+    """The command `samen` in this process, for the platform of a stage; each acts at a keyboard of their own."""
+
+    stage: Stage
+    root: Path
+
+    async def __call__(self, *words: str) -> Said:
+        env = {
+            "SAMEN_NATS_URL": self.stage.servers.nats_url,
+            "SAMEN_KEYS": str(self.stage.servers.keys.root),
+            "SAMEN_DIR": str(self.root),
+            "COLUMNS": "240",
+            "LOGNAME": next((who for option, who in pairwise(words) if option == "--as"), "operator"),
+        }
+        done = await asyncio.to_thread(CliRunner().invoke, app, list(words), env=env)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return Said(done.exit_code, done.output)
+
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def own(servers: Servers) -> Iterator[EmbeddedServers]:
+    with private_servers(servers) as made:
+        made.keys.prepare_slots(3)
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def samen(own: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cli]:
+    root = tmp_path_factory.mktemp("tools")
+    async with raised(own, root / "run", "tools") as stage:
+        yield Cli(stage, root)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def door(samen: Cli) -> AsyncIterator[Door]:
+    async with samen.stage.login("samen") as client:
+        yield Door.of(samen.stage, client)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def school(door: Door) -> School:
+    async def offered() -> bool:
+        found = await door.client.request("ask.slots", b"{}", timeout=5)
+        return bool(json.loads(found.data)["free"])
+
+    await until(offered, 20, "the gate knows which slots are free")
+    return await open_school(door, "de-brug", 2)
+
+
+def who(school: School) -> tuple[str, ...]:
+    return ("--school", school.slug, "--as", school.admin)
+
+
+async def id_of(samen: Cli, school: School, name: str) -> str:
+    said = await samen("tool", "list", *who(school), "--json", "--all")
+    return next(str(one["id"]) for one in json.loads(said.out)["tools"] if one["label"] == name)
+
+
+async def connect(stage: Stage, creds: Path) -> Tool:
+    account = claims_of(creds.read_text().splitlines()[1])["nats"]["issuer_account"]
+    return await connect_tool(stage.servers.nats_url, creds, account)
+
+
+async def test_wrong_input_is_refused_with_what_to_do_and_leaves_no_file(
+    samen: Cli, school: School, tmp_path: Path
+) -> None:
+    creds = tmp_path / "app.creds"
+    base = ("tool", "add", "App", "--agreement", "VO-1", "--creds", str(creds))
+    kid = ("--child", school.kids[0].child)
+    wrong = {
+        "there is no school elders": (*base, *kid, "--category", "goals", "--school", "elders", "--as", school.admin),
+        "one of the two": (*base, "--category", "goals", *who(school)),
+        "/categories/0": (*base, *kid, "--category", "shoes", *who(school)),
+        "consent can't give": (*base, *kid, "--category", "log", *who(school)),
+        "no event that goes out": (
+            *base, "--category", "goals", "--type", "x.y", "--member", str(uuid4()), *who(school),
+        ),
+        "not known here as a local tool": (*base, "--category", "goals", "--member", str(uuid4()), *who(school)),
+        "may not do this": (
+            *base, *kid, "--category", "goals", "--school", school.slug, "--as", school.kids[0].teacher,
+        ),
+    }  # fmt: skip
+    for words, command in wrong.items():
+        said = await samen(*command)
+        assert (said.code, words in said.words) == (1, True), said
+        assert not creds.exists()
+    creds.write_text("mine")
+    said = await samen(*base, *kid, "--category", "goals", *who(school))
+    assert (said.code, "not written over" in said.words, creds.read_text()) == (1, True, "mine")
+    for verb in ("show", "pause", "resume", "remove"):
+        sure = ("--yes",) if verb == "remove" else ()
+        said = await samen("tool", verb, str(uuid4()), *who(school), *sure)
+        assert (said.code, "no such tool is registered here" in said.words) == (1, True), said
+
+
+async def consented(door: Door, school: School, tool: str, kid: int = 0) -> None:
+    """Has both parents consent that the tool gets goals and scores of a child."""
+    child = school.kids[kid]
+    body: dict[str, Any] = {
+        "child": child.child,
+        "recipient": tool,
+        "recipient_kind": "member",
+        "for_purpose": "local_tool",
+        "categories": ["goals", "observations"],
+        "notice_version": 1,
+    }
+    for parent in (child.mum, child.dad):
+        await door.must(school.slug, "network.give-consent", door.person(parent, school.slug), **body)
+
+
+async def active_goal(door: Door, school: School, kid: int = 0) -> str:
+    child = school.kids[kid]
+    made = await door.must(
+        school.slug, "goals.propose-goal", door.person(child.teacher, school.slug), **goal_for(child)
+    )
+    for who_, step, version in ((child.mum, "accept", 1), (child.teacher, "activate", 2)):
+        actor = door.person(who_, school.slug)
+        await door.must(school.slug, f"goals.{step}-goal", actor, goal=made["goal"], version=version)
+    return str(made["goal"])
+
+
+async def told(stage: Stage, tool: str, about: str, *ours: str) -> list[str]:
+    """Makes it so that a tool was told of these ids, as a put-out does; returns what it knows them as."""
+    async with stage.admin("gate") as conn:
+        (row,) = await conn.fetch("SELECT school, secret FROM tool WHERE id = $1", UUID(tool))
+        school, secret = row["school"], row["secret"]
+        made = [pseudonym(secret, UUID(one)) for one in ours]
+        await conn.executemany(
+            "INSERT INTO pseudonym VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            [(school, UUID(tool), theirs, UUID(about), UUID(one)) for theirs, one in zip(made, ours, strict=True)],
+        )
+    return [str(one) for one in made]
+
+
+async def test_a_tool_is_plugged_in_asks_is_logged_and_is_cut_off(
+    samen: Cli, door: Door, school: School, tmp_path: Path
+) -> None:
+    stage, kid, creds = samen.stage, school.kids[0], tmp_path / "lees.creds"
+    said = await samen(
+        "tool", "add", "Leesapp", "--child", kid.child, "--agreement", "VO-2026-14", "--category", "goals",
+        "--category", "observations", "--creds", str(creds), *who(school),
+    )  # fmt: skip
+    assert said.code == 0, said
+    assert len(said.out.strip().splitlines()) <= 10
+    assert "in.gate.renew" in said.words
+    assert stat.S_IMODE(creds.stat().st_mode) == 0o600
+    tool_id = await id_of(samen, school, "Leesapp")
+    await consented(door, school, tool_id)
+    goal = await active_goal(door, school)
+    child, named = await told(stage, tool_id, kid.child, kid.child, goal)
+    tool = await connect(stage, creds)
+
+    # It sees the goal, with no id of ours, and scores it; a retry is one score.
+    async def seen() -> Json | None:
+        reply = await ask(tool, "goals.goals-of-child", {"about": child})
+        return reply if "ok" in reply else None
+
+    await until(seen, 20, "the tool's consent holds")
+    found = await seen()
+    assert found is not None
+    assert [one["id"] for one in found["ok"]["goals"]] == [named]
+    assert goal not in json.dumps(found)
+    score = {"goal": named, "level": 1, "setting": "school", "observed_on": "2026-11-01"}
+    first = await ask(tool, "goals.score-goal", score, Idempotency_Key="once")
+    assert "ok" in first, first
+    assert await ask(tool, "goals.score-goal", score, Idempotency_Key="once") == first
+
+    async with stage.admin("goals") as conn:
+        assert await conn.fetchval("SELECT count(*) FROM score WHERE scored_by = $1", UUID(tool_id)) == 1
+
+    # Another child, and an id it was never told, are refused in the same words.
+    (other,) = await told(stage, tool_id, school.kids[1].child, school.kids[1].child)
+    refusals = [await ask(tool, "goals.goals-of-child", {"about": one}) for one in (other, str(uuid4()), kid.child)]
+    assert refusals[0] == refusals[1] == refusals[2]
+    assert problem(refusals[0]) == ("forbidden", None)
+
+    # The log names the tool, to the parents and to the auditor.
+    mum = ("--school", school.slug, "--as", kid.mum)
+
+    async def logged() -> bool:
+        said = await samen("audit", "who-saw", kid.child, *mum, "--purpose", "own_data", "--json")
+        return tool_id in said.out
+
+    await until(logged, 20, "the log says that the tool looked")
+    by_tool = await samen("audit", "by-actor", tool_id, "--school", school.slug, "--as", school.auditor, "--json")
+    assert (by_tool.code, '"tool"' in by_tool.out, kid.child in by_tool.out) == (0, True, True), by_tool
+
+    # The gate is killed in between: a retry with the same key gives the same answer.
+    await stage.kill("gate")
+    with pytest.raises((nats.errors.Error, TimeoutError)):
+        await ask(tool, "goals.score-goal", score, Idempotency_Key="once", timeout=0.5)
+    stage.start("gate")
+    await stage.ready()
+    assert await ask(tool, "goals.score-goal", score, Idempotency_Key="once") == first
+
+    # Paused it reaches nobody, resumed it does; a new login replaces the old one; removed it is cut.
+    paused = await samen("tool", "pause", tool_id, *who(school))
+    assert (paused.code, "Nothing of it comes through" in paused.words) == (0, True), paused
+    with pytest.raises(nats.errors.NoRespondersError):
+        await ask(tool, "goals.goals-of-child", {"about": child})
+    resumed = await samen("tool", "resume", tool_id, *who(school))
+    assert (resumed.code, "let in again" in resumed.words) == (0, True), resumed
+    assert "ok" in await ask(tool, "goals.goals-of-child", {"about": child})
+    renewed = (await ask(tool, "gate.renew"))["ok"]
+    seed = creds.read_text().split("-----\n")[3].splitlines()[0].encode()
+    creds.write_text(credentials(renewed["jwt"], seed))
+    again = await connect(stage, creds)
+    assert "ok" in await ask(again, "goals.goals-of-child", {"about": child})
+    started = time.monotonic()
+    removed = await samen("tool", "remove", tool_id, *who(school), "--yes")
+    assert (removed.code, "connections are cut" in removed.words) == (0, True), removed
+    assert time.monotonic() - started < 10
+    for one in (tool, again):
+        assert not one.client.is_connected
+    assert "removed" in (await samen("tool", "show", tool_id, *who(school))).words
+    listed = await samen("tool", "list", *who(school))
+    assert tool_id not in listed.out
+
+
+async def test_network_and_gate_agree_on_the_tools_of_a_school(samen: Cli, school: School) -> None:
+    """The tables for people: list, lag and show name the same tool."""
+    creds = samen.root / "plan.creds"
+    said = await samen(
+        "tool", "add", "Planbord", "--child", school.kids[1].child, "--agreement", "VO-2", "--category", "plan",
+        "--until", "2199-08-01", "--creds", str(creds), *who(school),
+    )  # fmt: skip
+    assert said.code == 0, said
+    tool_id = await id_of(samen, school, "Planbord")
+    for words in (("list",), ("lag",), ("show", tool_id)):
+        shown = await samen("tool", *words, *who(school))
+        assert (shown.code, tool_id in shown.words, "Planbord" in shown.words) == (0, True, True), shown
+    newer = samen.root / "newer.creds"
+    said = await samen("tool", "login", tool_id, "--creds", str(newer), *who(school))
+    assert (said.code, newer.exists()) == (0, True), said
+    old, new = await connect(samen.stage, creds), await connect(samen.stage, newer)
+    assert problem(await ask(old, "gate.renew")) == ("forbidden", "login_replaced")
+    assert "ok" in await ask(new, "gate.renew")
+    for one in (old, new):
+        await one.client.close()
