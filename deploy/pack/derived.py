@@ -9,6 +9,7 @@ from typing import Any
 from deploy.pack.fhir import audit_event
 from deploy.pack.layout import EVENTS, HEADER, PAGES, TABLE, Json, Manifest, row
 from deploy.pack.page import page
+from deploy.pack.shapes import Read
 from deploy.pack.tally import Tally
 
 BLOCK = 8192
@@ -22,26 +23,34 @@ class Derived:
     def __init__(self, out: Callable[[str, bytes], None], rows: Callable[[bytes], None]) -> None:
         """`out` takes (file, next bytes); `rows` the table's rows without header, a block at a time."""
         self._out, self._rows = out, rows
-        self._table: list[bytes] = []
-        self._events: list[bytes] = []
+        self._table: list[str] = []
+        self._events: list[str] = []
         self.tally = Tally()
         out(TABLE, HEADER)
 
-    def take(self, idx: int, entry: Mapping[str, Any]) -> None:
+    def take(self, idx: int, line: Read) -> None:
         """Takes the next line; raises KeyError, TypeError when it is none."""
-        event = audit_event(idx, entry)
-        self.tally.take(entry)
-        self._table.append(row(idx, entry))
-        self._events.append(event)
+        shape, cells, entry = line
+        if shape is not None:
+            about = cells[shape.about] if shape.about else None
+            self.tally.count(cells[shape.occurred_at], shape.kind, cells[shape.actor], about)
+            self._table.append(shape.row.of(cells))
+            self._events.append(shape.event.of(cells))
+        else:
+            told = entry or {}
+            event = audit_event(idx, told)
+            self.tally.take(told)
+            self._table.append(row(idx, told).decode())
+            self._events.append(event.decode())
         if len(self._table) == BLOCK:
             self.flush()
 
     def flush(self) -> None:
         """Gives out what waits: after the last line."""
         if self._table:
-            table = b"".join(self._table)
+            table = "".join(self._table).encode()
             self._out(TABLE, table)
-            self._out(EVENTS, b"".join(self._events))
+            self._out(EVENTS, "".join(self._events).encode())
             self._rows(table)
             self._table.clear()
             self._events.clear()

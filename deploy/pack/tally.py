@@ -17,6 +17,9 @@ MOST_DISTINCT = 1_000_000
 _what = itemgetter("category", "purpose", "action")
 
 
+Kind = tuple[Any, ...] | None
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts over lines, in the order in which they are taken."""
@@ -29,32 +32,40 @@ class Tally:
     children: set[str] = field(default_factory=set)
     """Who was looked at."""
     findings: Counter[str] = field(default_factory=Counter)
-    _kinds: Counter[tuple[Any, ...]] = field(default_factory=Counter)
-    _refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _counted: Counter[tuple[tuple[Any, ...], str]] = field(default_factory=Counter)
+    """By kind and day (UTC)."""
 
     def take(self, entry: Mapping[str, Any]) -> None:
         """Counts a line; raises KeyError, TypeError when it is none."""
-        at = entry["occurred_at"]
-        day = at[:10]
+        kind = kind_of(entry)
+        actor, about = (entry["actor"], entry["about"]) if kind is not None and kind[0] == "look" else ("", None)
+        child = about if about is not None and about != _school(entry["school"]) else None
+        self.count(entry["occurred_at"], kind, actor, child)
+
+    def count(self, at: str, kind: Kind, actor: str, child: str | None) -> None:
+        """Counts a line of a kind; `child` is None where it is about the school."""
         self.lines += 1
         self.last_at = max(self.last_at, at)
         if at < self.first_at or not self.first_at:
             self.first_at = at
-        if entry["outcome"] == "denied":
-            self._refused[day, str(entry.get("reason", ""))] += 1
-        elif _is_look(entry["type"]):
-            kind = (
-                day,
-                entry.get("role") or entry["kind"],
-                *_what(entry),
-                entry.get("basis", ""),
-                bool(entry["emergency"]),
-            )
-            self._kinds[kind] += 1
-            if len(self.people) < MOST_DISTINCT:
-                self.people.add(entry["actor"])
-            if len(self.children) < MOST_DISTINCT and entry["about"] != _school(entry["school"]):
-                self.children.add(entry["about"])
+        if kind is not None:
+            self._counted[kind, at[:10]] += 1
+            if kind[0] == "look":
+                if len(self.people) < MOST_DISTINCT:
+                    self.people.add(actor)
+                if child is not None and len(self.children) < MOST_DISTINCT:
+                    self.children.add(child)
+
+    @property
+    def _kinds(self) -> Counter[tuple[Any, ...]]:
+        return self._of("look")
+
+    @property
+    def _refused(self) -> Counter[tuple[Any, ...]]:
+        return self._of("refusal")
+
+    def _of(self, what: str) -> Counter[tuple[Any, ...]]:
+        return Counter({(day, *kind[1:]): count for (kind, day), count in self._counted.items() if kind[0] == what})
 
     def _by(self, *places: int) -> Counter[tuple[Any, ...]]:
         found: Counter[tuple[Any, ...]] = Counter()
@@ -112,6 +123,16 @@ class Tally:
             return []
         first, last = date.fromisoformat(known[0]), date.fromisoformat(known[-1])
         return [str(first + timedelta(weeks=n)) for n in range((last - first).days // 7 + 1)]
+
+
+def kind_of(entry: Mapping[str, Any]) -> Kind:
+    """Returns what a line counts as: a look of some kind, a refusal, or (None) neither."""
+    if entry["outcome"] == "denied":
+        return ("refusal", str(entry.get("reason", "")))
+    if not _is_look(entry["type"]):
+        return None
+    who = entry.get("role") or entry["kind"]
+    return ("look", who, *_what(entry), entry.get("basis", ""), bool(entry["emergency"]))
 
 
 @lru_cache(maxsize=4096)

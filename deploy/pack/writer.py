@@ -27,9 +27,9 @@ from deploy.pack.layout import (
     README,
     TABLE,
     Manifest,
-    entry_of,
 )
 from deploy.pack.parquet import ParquetFile
+from deploy.pack.shapes import Shapes, lane_of
 from deploy.pack.source import Source
 from shared.tlog import tiles
 from shared.tlog.merkle import TILE_HEIGHT, Tree, extend, leaf_hash, root
@@ -55,6 +55,7 @@ class PackWriter:
         self._files = {name: self._new(name) for name in (TABLE, EVENTS)}
         self._parquet = ParquetFile(folder / PARQUET)
         self._derived = Derived(self._write, self._parquet.write)
+        self._shapes = Shapes()
         self._found = b""
 
     def __enter__(self) -> Self:
@@ -81,9 +82,10 @@ class PackWriter:
         """Takes the next lines."""
         found = list(entries)
         for idx, entry in enumerate(found, self.size):
-            read = entry_of(entry)
-            seqs = self.made.producers.setdefault(str(read["producer"]), [int(read["seq"])] * 2)
-            seqs[1] = int(read["seq"])
+            read = self._shapes.read(idx, entry)
+            producer, seq, _ = lane_of(read)
+            seqs = self.made.producers.setdefault(producer, [seq] * 2)
+            seqs[1] = seq
             self._lines.write(entry + b"\n")
             self._derived.take(idx, read)
         if self.whole:
