@@ -207,6 +207,7 @@ async def _build(service: Service, settings: Settings, broker: NatsBroker) -> Si
         committed=relay.wake,
         stopped=guard.stopped,
         alarm=telemetry.alarm,
+        stray=telemetry.unverified,
     )
     verifier, trusted = trusted_in(settings.trusted_keys)
     return Site(

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared import access
 from shared.access import Permit, View
+from shared.db import Database
 from shared.errors import Problem, ProblemType
 from shared.events.network import Grant
 from shared.events.words import Action, Category, Purpose
@@ -143,3 +144,26 @@ def repeated(stored: Mapping[str, Any], key: Key, asked: Asked[Any], seen: Snaps
         question = Action(one["action"]), Category(one["category"]), Purpose(one["purpose"])
         permits.append(access.require(view, asked.actor, *question, seen.clock))
     return Change(permits=tuple(permits), events=(), reply=stored["reply"])
+
+
+KNOWN = """
+SELECT EXISTS (SELECT FROM journal_head WHERE school = $1) OR EXISTS (SELECT FROM projection_cursor WHERE school = $1)
+    OR EXISTS (SELECT FROM access WHERE school = $1)
+"""
+
+
+class Opened:
+    """Which schools a database knows: by its own journal, by what others told of them, or by grants in them."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: set[str] = set()
+
+    async def has(self, school: str) -> bool:
+        """Tells whether it knows the school; raises what a lost database raises."""
+        if school not in self._known:
+            async with self._db.school(school) as conn:
+                if not await conn.fetchval(KNOWN, school):
+                    return False
+            self._known.add(school)
+        return True

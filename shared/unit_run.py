@@ -29,7 +29,7 @@ from shared.groups import Groups, Overdue
 from shared.journal import entries
 from shared.telemetry import tell
 from shared.unit import Asked, Change, Endpoint, Request, Snapshot
-from shared.unit_parts import Entry, Key, Look, commit_parts, repeated, snapshot
+from shared.unit_parts import Entry, Key, Look, Opened, commit_parts, repeated, snapshot
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,8 @@ class Unit:
 
     `authority` is True in network only: its own access rows need no lease. `vouch` asks network for one subject's
     grants and stores them (False: network knows none, Transient: unreachable). `committed` is called after each commit
-    with the school. `stopped` says why a school's lane is stopped (a fork), or None. `alarm` is Telemetry's.
+    with the school. `stopped` says why a school's lane is stopped (a fork), or None. `alarm` and
+    `stray` (what proves nothing, with why) are Telemetry's.
     """
 
     def __init__(  # one composition root calls this
@@ -109,6 +110,7 @@ class Unit:
         committed: Callable[[str], None] = lambda _: None,
         stopped: Callable[[str], str | None] = lambda _: None,
         alarm: Callable[..., None] = tell,
+        stray: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         self.service = service
         self.ids = ids
@@ -119,6 +121,8 @@ class Unit:
         self._committed = committed
         self._stopped = stopped
         self.alarm = alarm
+        self._stray = stray
+        self._opened = Opened(db)
         self._looks: Groups[Look, dict[str, Any]] = Groups(self._read_group, group_size, SINGLY)
         self._entries: Groups[Entry, str] = Groups(self._commit_group, group_size, SINGLY)
 
@@ -142,6 +146,8 @@ class Unit:
             decided = await self._decided(endpoint, asked, key, vouched, by)
             if decided is None:
                 continue
+            if decided.denial is not None and not await self._is_open(asked.school, endpoint.name):
+                return decided.answer(endpoint, vouched)
             status = await self._commit(asked, decided.change, decided.key, decided.at, traceparent, by)
             if status == "done":
                 return decided.answer(endpoint, vouched)
@@ -210,8 +216,20 @@ class Unit:
         event = NewEvent(Denied(what=endpoint.name), about=known, act=denial.act, producer=self.service)
         return Change(permits=(), events=(event,))
 
+    async def _is_open(self, school: str, asked: str) -> bool:
+        """Tells whether this database knows the school: of one that nobody opened no journal begins, and no log."""
+        try:
+            known = await self._opened.has(school)
+        except (*database.LOST, asyncpg.PostgresError) as error:
+            raise self._refusal(error) from None
+        if not known:
+            self._stray(asked, "unknown_school")
+        return known
+
     async def deny(self, endpoint: Endpoint[Any], actor: Actor, by: float = math.inf) -> None:
         """Journals in the actor's own school that it asked at another school's door."""
+        if not await self._is_open(actor.school, endpoint.name):
+            return
         view = View(school_subject(actor.school), None, (), fresh=True)
         refused = access.denial(view, actor, Action.VIEW, Category.NETWORK, Purpose.GUIDANCE, "other_school")
         asked: Asked[Any] = Asked(actor, actor.school, Request(), self.ids)

@@ -12,16 +12,20 @@ from pydantic import ValidationError
 from deploy.databases import ServiceDatabase
 from services.audit.commands import ByActor, WhoLooked
 from services.audit.verify import proof_holds
+from shared.actor import Actor
 from shared.errors import Problem, ProblemType
 from shared.events.base import Viewed
 from shared.events.goals import ScoreRecorded
 from shared.events.network import MemberAdded
-from shared.events.words import Basis, Category, Role, Setting
+from shared.events.words import ActorKind, Basis, Category, Role, Setting
 from shared.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from shared.tlog.note import origin, verifier_key, verify
 from shared.tlog.trust import LogKeys
+from shared.unit import Asked
+from shared.unit_run import Unit
 from tests.audit.support import (
     AUDITOR,
+    BY_NAME,
     CARER,
     CHILD,
     KEY,
@@ -344,3 +348,24 @@ async def test_hot_questions_use_their_index(log: Log, kept: ServiceDatabase, se
             assert f"using {index} " in plan, reader
             assert "Seq Scan on line" not in plan, reader
             assert "Sort" not in plan, f"{reader}: the index gives the order"
+
+
+async def test_of_a_school_that_nobody_opened_no_log_begins_and_it_is_answered_as_what_is_forbidden(log: Log) -> None:
+    await log.settle()
+    strays: list[tuple[str, str]] = []
+    unit = Unit("audit", log.db, log.ids, stray=lambda *told: strays.append(told))
+    endpoint = BY_NAME["tail"]
+    body = endpoint.body.model_validate_json('{"purpose": "oversight"}')
+
+    async def asked(school: str) -> Problem:
+        actor = Actor(STRANGER, ActorKind.PERSON, school, "samen")
+        with pytest.raises(Problem) as refused:
+            await unit.run(endpoint, Asked(actor, school, body, log.ids))
+        return refused.value
+
+    here, nowhere = await asked(log.school), await asked("de-nergens")
+    assert (here.type, here.detail) == (nowhere.type, nowhere.detail)
+    await unit.deny(endpoint, Actor(STRANGER, ActorKind.PERSON, "de-nergens", "samen"))
+    assert strays == [("tail", "unknown_school")] * 2
+    assert [one.content["data"]["act"]["outcome"] for one in await log.journaled()] == ["denied"], "control: here it is"
+    assert "de-nergens" not in await log.db.schools()
