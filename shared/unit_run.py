@@ -93,8 +93,8 @@ class Unit:
 
     `authority` is True in network only: its own access rows need no lease. `vouch` asks network for one subject's
     grants and stores them (False: network knows none, Transient: unreachable). `committed` is called after each commit
-    with the school. `stopped` says why a school's lane is stopped (a fork), or None. `alarm` and
-    `stray` (what proves nothing, with why) are Telemetry's.
+    with the school. `stopped` says why a school's lane is stopped (a fork), or None. `alarm` and `stray` are
+    Telemetry's.
     """
 
     def __init__(  # one composition root calls this
@@ -184,7 +184,8 @@ class Unit:
         return repeated(stored, key, asked, seen)
 
     async def _read(self, endpoint: Endpoint[B], asked: Asked[B], key: Key | None, by: float) -> dict[str, Any]:
-        args = {**asked.body.model_dump(mode="json"), "school": asked.school, "actor": asked.actor.id}
+        who = {"school": asked.school, "actor": asked.actor.id, "behalf": asked.actor.on_behalf_of}
+        args = asked.body.model_dump(mode="json") | who
         look = Look(asked.actor.id, key.key if key else None, endpoint.reader, args)
         for attempt in range(TRIES):
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
@@ -239,8 +240,10 @@ def story(
         print_json(found)
         return
     console = Console(highlight=False, soft_wrap=True)
-    for one in found["sentences"]:
-        console.print(escape(one["sentence"]))
+    times = Counter(one["sentence"] for one in found["sentences"])  # in their order; what is told alike is told once
+    for sentence, count in times.items():
+        more = "" if count == 1 else f" ({count} keer)" if lang == "nl" else f" ({count} times)"
+        console.print(escape(sentence + more))
     if not found["sentences"]:
         console.print("Er is niets te zien." if lang == "nl" else "There is nothing to see.")
     for notice in found["held_back"]:

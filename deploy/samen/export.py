@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deploy.fresh import beside, into_place
 from deploy.home import Home
-from deploy.pack.layout import KEY, POLICY, Manifest
+from deploy.pack.layout import KEY, MANIFEST, POLICY, Manifest
 from deploy.pack.report import Report
 from deploy.pack.source import BadPack, Source
 from deploy.pack.verifier import verify
@@ -170,6 +170,8 @@ def verify_pack(
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         with Source(pack) as source, _bar(console) as told:
+            if MANIFEST not in source.names():
+                raise BadPack(f"{pack} is no pack: name the folder or .zip that `samen audit export --out` wrote")
             trust, claimed = _trust(source, key, policy, directory, console)
             task = told.add_task("lines", total=None)
             kept = read_text(pinned) if pinned else None

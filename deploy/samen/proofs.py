@@ -63,6 +63,10 @@ def checked(text: str, trust: Trust, since: str | None = None, origin: str | Non
         signed, witnesses = trust.checked(line.note, origin)
         line.check(signed)
         shown: Json = {"idx": line.index, "entry": line.entry.decode()}
+    elif not text.startswith("old "):
+        raise BadNote(
+            "it is no proof: name the file that `samen audit prove --out` or `samen audit growth --out` wrote"
+        )
     else:
         growth = GrowthProof.parse(text)
         signed, witnesses = trust.checked(growth.note, origin)

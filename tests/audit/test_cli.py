@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from deploy.home import Home
 from deploy.keys import LOG_KEY
+from deploy.samen import audit_questions
 from deploy.samen.audit import _row, _verifier, app, chosen
 from services.audit.model import entry_of
 from shared.actor import SigningKey
@@ -72,3 +73,26 @@ def test_prove_tells_a_good_proof_from_a_forged_one(tmp_path: Path) -> None:
     assert (good.returncode, json.loads(good.stdout)) == (0, {"ok": True, "why": ""})
     forged = _verifier(home, "proof", proof | {"entry": "{ }"})
     assert (forged.returncode, json.loads(forged.stdout)["ok"]) == (1, False)
+
+
+def test_what_is_no_pack_and_no_proof_is_told_with_what_to_name_instead(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.keys.root.mkdir(parents=True)
+    home.keys.ensure()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other.txt").write_text("a letter")
+    for home_dir in (home.root, tmp_path / "nobody"):  # with keys at hand, and without
+        done = CliRunner().invoke(app, ["verify", str(tmp_path / "empty"), "--dir", str(home_dir)])
+        assert (done.exit_code, "samen audit export --out" in " ".join(done.output.split())) == (1, True), done.output
+    done = CliRunner().invoke(app, ["verify-proof", str(tmp_path / "other.txt"), "--dir", str(home.root)])
+    assert (done.exit_code, "samen audit prove --out" in " ".join(done.output.split())) == (1, True), done.output
+
+
+@pytest.mark.parametrize(("lang", "more"), [("nl", " (2 keer)"), ("en", " (2 times)")])
+def test_what_a_story_tells_alike_it_tells_once(
+    lang: str, more: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = [{"sentence": one} for one in ("A looked.", "B looked.", "A looked.")]
+    monkeypatch.setattr(audit_questions, "ask", lambda *_: {"sentences": told, "held_back": [], "next": None})
+    audit_questions.story(pseudonym(1), "de-eik", pseudonym(2), lang=lang)
+    assert capsys.readouterr().out == f"A looked.{more}\nB looked.\n"

@@ -34,6 +34,7 @@ from tests.audit.plants import PLANTS
 from tests.audit.support import CARER, MOTHER, TEACHER, Journal, act
 from tests.goals.support import grant
 
+GOALS_ITSELF = {"action": "manage", "basis": "public_task", "kind": "service", "actor": str(service_id("goals"))}
 HISTORIES = int(os.environ.get("SAMEN_HISTORIES", "60"))
 
 
@@ -124,6 +125,11 @@ def test_a_consent_asked_anew_or_renewed_keeps_a_no_and_drops_a_yes() -> None:
         ({"action": "view", "basis": "anonymous_aggregate", "what": "goals-of-child"}, ["no_grant"]),
         ({"action": "manage", "basis": "public_task", "category": "plan"}, ["no_grant"]),
         ({"action": "manage", "basis": "public_task", "kind": "person"}, ["no_grant"]),
+        # A plan's clock: by goals itself, of plans, and by no other service.
+        (GOALS_ITSELF | {"category": "plan"}, []),
+        (GOALS_ITSELF | {"category": "goals"}, ["no_grant"]),
+        (GOALS_ITSELF | {"category": "plan", "actor": str(service_id("network"))}, ["no_grant"]),
+        (GOALS_ITSELF | {"category": "plan", "what": "plans"}, ["no_grant"]),
     ],
 )
 def test_an_operator_publishes_templates_and_counts_and_does_nothing_else_in_goals(

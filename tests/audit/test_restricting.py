@@ -9,13 +9,16 @@ from uuid import UUID
 import pytest
 
 from services.audit.story import HELD_GROUND
+from shared.actor import Actor
 from shared.errors import Problem
 from shared.events.audit import Ground, RestrictionAsked, RestrictionConfirmed
 from shared.events.base import Viewed
 from shared.events.network import ConsentAsked, ConsentState, EmergencyStarted, Grant, MemberAdded
-from shared.events.words import Action, Basis, Category, Purpose, Role
+from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
+from shared.unit import Asked
 from tests.audit.support import (
     AUDITOR,
+    BY_NAME,
     CARER,
     CHILD,
     LONG_AGO,
@@ -229,6 +232,25 @@ async def test_a_guardian_who_is_an_auditor_too_does_not_get_the_lines_for_anoth
     assert held["idx"] not in [one["idx"] for one in (await kept.ask("tail", last=200))["lines"]]
     with pytest.raises(Problem):
         await kept.ask("proof", idx=held["idx"])
+
+
+async def test_who_asks_on_a_guardian_s_behalf_gets_what_the_guardian_gets(kept: Log) -> None:
+    journal = Journal(kept.school, "network")
+    joined(journal, MOTHER)
+    await kept.log(journal.events)
+    await kept.sign()
+    await restrict(kept)
+    endpoint = BY_NAME["tail"]
+    body = endpoint.body.model_validate_json('{"purpose": "oversight", "last": 200}')
+
+    async def seen(behalf: UUID | None) -> set[str]:
+        await kept.ask("tail", last=1)  # a lease
+        actor = Actor(AUDITOR, ActorKind.PERSON, kept.school, "samen", on_behalf_of=behalf)
+        told = await kept.unit.run(endpoint, Asked(actor, kept.school, body, kept.ids))
+        return {one["actor"] for one in told["lines"] if one["type"].endswith("access.viewed.v1")}
+
+    assert {str(CARER), str(TEACHER)} <= await seen(None)
+    assert not {str(CARER), str(TEACHER)} & await seen(MOTHER)
 
 
 async def test_a_consent_that_is_held_back_is_so_in_the_logs_consents_too(kept: Log) -> None:
