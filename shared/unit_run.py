@@ -93,8 +93,7 @@ class Unit:
 
     `authority` is True in network only: its own access rows need no lease. `vouch` asks network for one subject's
     grants and stores them (False: network knows none, Transient: unreachable). `committed` is called after each commit
-    with the school. `stopped` says why a school's lane is stopped (a fork), or None. `alarm` and `stray` are
-    Telemetry's.
+    with the school. `stopped` says why its lane is stopped (a fork), or None. `alarm` and `stray` are Telemetry's.
     """
 
     def __init__(  # one composition root calls this
