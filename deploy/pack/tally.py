@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.events.words import school_subject
 
-LOOKS = frozenset({"access.viewed", "notice.sent"})
+LOOKS = frozenset({"access.viewed", "notice.sent", "put-out.made"})
 MOST_DISTINCT = 1_000_000
 _what = itemgetter("category", "purpose", "action")
 

@@ -22,7 +22,7 @@ ENTRY_VERSION = 1
 LARGEST_INT = 2**53 - 1
 """Beyond this RFC 8785 (through ECMAScript) keeps no whole numbers."""
 
-DISCLOSURES = frozenset({"access.viewed", "access.denied", "notice.sent"})
+DISCLOSURES = frozenset({"access.viewed", "access.denied", "notice.sent", "put-out.made"})
 """What counts as a look: data that was shown or sent, or asked for in vain."""
 
 REQUIRED = frozenset({"actor", "kind", "door", "purpose", "action", "category"})

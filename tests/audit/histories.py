@@ -24,6 +24,7 @@ from services.network.safeguards import Emergency
 from shared.events import network as told
 from shared.events.audit import Ground, RestrictionAsked, RestrictionConfirmed
 from shared.events.base import Act, Denied, Event, Fact, Viewed
+from shared.events.gate import PutOut
 from shared.events.network import AccessChanged, Capacity, ConsentState, Decision, Grant, RecipientKind, ReviewOutcome
 from shared.events.notifications import Channel, NoticeClaimed, NoticeSent
 from shared.events.words import Action, ActorKind, Basis, Category, Outcome, Purpose, Role, school_subject
@@ -244,6 +245,20 @@ class History:
                 claimed.append((fact, act))
             for fact, act in claimed:
                 self.tell(NoticeSent(**fact), act, child.id, notice, "notifications")
+
+    def tool_of(self, child: Child) -> Membership:
+        """Has a program of the school become a member of a child's network, which gives it nothing by itself."""
+        one = self._membership(child.id, self._person(), Role.LOCAL_TOOL)
+        act = self.manage()
+        self.tell(_added(one), act, child.id)
+        self.publish(replace(child, memberships=(*child.memberships, one)), act)
+        return one
+
+    def put_out(self, child: UUID, grant: Grant, position: int | None = None) -> Event:
+        """A program is given something by a grant."""
+        act = self.act_of(grant, child, position, action=Action.RECEIVE, kind=ActorKind.TOOL, door="gate")
+        fact = PutOut(tool=grant.member, tool_epoch=1, sequence=1, source=self._person(), what="goal.activated")
+        return self.say("gate", fact, act, child, self.head if position is None else position)
 
     def consent(self) -> None:
         """The holders are asked, and answer; a yes may be taken back."""

@@ -291,6 +291,38 @@ def _consented(h: History, outside: Membership, one: Consent) -> Grant:
     )
 
 
+def _tool_given(h: History) -> tuple[UUID, Consent]:
+    """Has consent given to a program of the school, and something put out to it; returns child and consent."""
+    child = h.some_child()
+    tool = h.tool_of(child)
+    base = (child.id, Purpose.LOCAL_TOOL, RecipientKind.MEMBER, tool.person, (Category.GOALS,), 1)
+    one = Consent(h._person(), 1, *base, h.at, h.at + timedelta(days=300), ConsentState.ASKED, ())
+    h._answered(h.children[child.id], one, told.ConsentAsked, h.manage())
+    for holder in sorted({held.holder for held in child.authorities}):
+        h._answer(h.children[child.id], h._newest(child.id, one.id), holder, AnswerKind.GIVEN)
+    h.put_out(child.id, _of_consent(h, child.id, h._newest(child.id, one.id)))
+    return child.id, h._newest(child.id, one.id)
+
+
+def put_out_after_withdrawal(h: History) -> None:
+    child, one = _tool_given(h)
+    before = h.withdraw(h.children[child], one)
+    h.pass_time()
+    h.expect(h.put_out(child, _of_consent(h, child, one, before), before), "after_withdrawal")
+
+
+def put_out_on_an_older_consent(h: History) -> None:
+    child, one = _tool_given(h)
+    grant = _of_consent(h, child, one)
+    h.expect(h.put_out(child, grant.model_copy(update={"consent_version": 99})), "other_consent")
+
+
+def put_out_of_another_category(h: History) -> None:
+    child, one = _tool_given(h)
+    grant = _of_consent(h, child, one)
+    h.expect(h.put_out(child, grant.model_copy(update={"categories": (Category.CARE,)})), "beyond_category")
+
+
 PLANTS: Mapping[str, Plant] = {
     plant.__name__: plant
     for plant in (
@@ -324,5 +356,8 @@ PLANTS: Mapping[str, Plant] = {
         granted_on_half_a_yes,
         granted_beyond_the_consent,
         granted_an_emergency_nobody_had,
+        put_out_after_withdrawal,
+        put_out_on_an_older_consent,
+        put_out_of_another_category,
     )
 }

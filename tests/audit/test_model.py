@@ -8,7 +8,8 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit.model import canonical, entry_of, is_look, line_of
+from deploy.pack.tally import LOOKS
+from services.audit.model import DISCLOSURES, canonical, entry_of, is_look, line_of
 from shared.errors import Permanent
 from shared.events.base import Viewed
 from shared.events.words import Basis, Category, Purpose, Role
@@ -127,6 +128,9 @@ def test_what_counts_as_a_look() -> None:
     assert is_look("nl.samenkracht.network.access.viewed.v1")
     assert is_look("nl.samenkracht.audit.access.denied.v2")
     assert is_look("nl.samenkracht.notifications.notice.sent.v1")
+    assert is_look("nl.samenkracht.gate.put-out.made.v1"), "a program gets data as a person sees them"
+    assert not is_look("nl.samenkracht.gate.put-out.voided.v1")
+    assert LOOKS | {"access.denied"} == DISCLOSURES, "a pack's report counts what the log calls a look"
     assert not is_look("nl.samenkracht.goals.goal.proposed.v1")
     assert not is_look("nonsense")
     assert line_of(Journal(SCHOOL).viewed(TEACHER)).look

@@ -233,6 +233,20 @@ def test_a_refusal_one_s_own_look_and_a_message_are_told_as_what_they_are() -> N
     assert tell(sent, Language.ENGLISH) == "A parent or carer got a message about the goals on 3 November 2026."
 
 
+def test_what_a_program_is_given_is_told_as_that_and_on_what_ground() -> None:
+    more = {"role": "local_tool", "basis": "consent", "consent": str(CONSENT), "purpose": "local_tool"}
+    given = line(type="nl.samenkracht.gate.put-out.made.v1", **more)
+    assert tell(given, Language.DUTCH) == (
+        "Een programma van school kreeg op 3 november 2026 de doelen, "
+        "omdat jij daarvoor op 12 maart 2026 toestemming gaf."
+    )
+    assert tell(given, Language.ENGLISH) == (
+        "One of the school's programs was given the goals on 3 November 2026, because you consented on 12 March 2026."
+    )
+    other = given | {"purpose": "care_coordination"}
+    assert "to coordinate the help, because you consented" in tell(other, Language.ENGLISH)
+
+
 @pytest.mark.parametrize("language", Language)
 def test_every_word_of_the_lists_can_be_told(language: Language) -> None:
     for role in Role:

@@ -157,6 +157,9 @@ async def test_no_work_is_done_past_a_requests_deadline(
     door = await nats_login("samen")
     body = pydantic_core.to_json({"about": uuid4(), "purpose": "guidance"})
     owner = await asyncpg.connect((await database("goals")).owner_dsn)
+    await owner.execute("SELECT set_config('app.school', $1, false)", school)
+    known = "INSERT INTO access (school, id, version, grants, epoch, seq) VALUES ($1, $2, 1, '{}', 1, 1)"
+    await owner.execute(known, school, uuid4())  # of a school that is not known no denial is committed
     async with owner.transaction():
         await owner.execute("LOCK TABLE journal_head IN EXCLUSIVE MODE")
         headers = _headers(infra, school) | {"Deadline": str(int((time.time() + 0.7) * 1000))}
