@@ -143,8 +143,8 @@ def _sentence(line: Mapping[str, Any], given: Sequence[Event], reader: UUID, lan
         return f"{told}."
     if line["type"].endswith(".put-out.made.v1"):  # to a program; that it is for a program its role says
         got = f"{who} kreeg op {day} {what}" if dutch else f"{who} was given {what} on {day}"
-        told = [got] if line["purpose"] == "local_tool" else [got, why]
-        return f"{', '.join([*told, _ground(line, given, reader, language)])}."
+        parts = [got] if line["purpose"] == "local_tool" else [got, why]
+        return f"{', '.join([*parts, _ground(line, given, reader, language)])}."
     # Dutch puts the verb second: "jij keek", "de leraar keek".
     looked = f"{who} keek op {day} naar {what}" if dutch else f"{who} looked at {what} on {day}"
     return f"{looked}, {why}, {_ground(line, given, reader, language)}."

@@ -234,7 +234,7 @@ def test_a_refusal_one_s_own_look_and_a_message_are_told_as_what_they_are() -> N
 
 
 def test_what_a_program_is_given_is_told_as_that_and_on_what_ground() -> None:
-    more = {"role": "local_tool", "basis": "consent", "consent": str(CONSENT), "purpose": "local_tool"}
+    more: dict[str, Any] = {"role": "local_tool", "basis": "consent", "consent": str(CONSENT), "purpose": "local_tool"}
     given = line(type="nl.samenkracht.gate.put-out.made.v1", **more)
     assert tell(given, Language.DUTCH) == (
         "Een programma van school kreeg op 3 november 2026 de doelen, "
