@@ -73,7 +73,7 @@ ENTRIES = {
     ),
     "retention": Entry("How long files are kept; erase those whose term has ended.", "retention"),
     "notifications": Entry(
-        "Notices: rules, preferences, what waits, why somebody got one or not. The inbox itself: `samen inbox`.",
+        "Notices: rules, preferences, what waits, why somebody got one or not; and the inbox, as `samen inbox`.",
         "notifications",
         adds=("addresses:add_to",),
     ),

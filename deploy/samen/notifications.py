@@ -19,6 +19,7 @@ from deploy.environment import ROOT
 from deploy.samen.asking import as_json, do
 from deploy.samen.client import Client
 from deploy.samen.inbox import HERE, SERVICE
+from deploy.samen.inbox import app as inbox
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.notifications import Channel
@@ -26,8 +27,9 @@ from shared.events.words import Purpose, Role, school_subject
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Notices: rules, preferences, what waits, why somebody got one or not. The inbox itself: `samen inbox`.",
+    help="Notices: rules, preferences, what waits, why somebody got one or not; and the inbox, as `samen inbox`.",
 )
+app.add_typer(inbox, name="inbox")
 
 School = Annotated[str, typer.Option("--school", help="The school's slug.")]
 As = Annotated[UUID, typer.Option("--as", help="The member you act for; the log names you too.")]

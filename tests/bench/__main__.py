@@ -15,7 +15,18 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import machine
-from tests.bench.figures import access, audit, commands, gate_accounts, mail, network, size, sustained, transport
+from tests.bench.figures import (
+    access,
+    audit,
+    commands,
+    gate_accounts,
+    mail,
+    network,
+    notices,
+    size,
+    sustained,
+    transport,
+)
 from tests.bench.harness import Report, Verdict
 from tests.bench.servers import BenchServers, running
 
@@ -39,6 +50,7 @@ FIGURES: dict[str, Figure] = {
     "roster": network.import_roster,
     "mail": mail.mail,
     "gate-accounts": gate_accounts.accounts,
+    "notices": notices.notices,
 }
 SYNC = {"durable": "always"}
 """JetStream's sync_interval, where a figure asks for another than the server's own."""

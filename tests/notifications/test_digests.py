@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID, uuid4
@@ -11,9 +12,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from services.notifications.reaching import Reach
 from services.notifications.releasing import release, tell_on
 from services.notifications.store import domain_now
 from services.notifications.times import HERE
+from shared.access_projection import by_member
 from shared.clock import Ids
 from shared.db import Database
 from shared.events.network import AccessChanged
@@ -21,7 +24,7 @@ from shared.events.notifications import NoticeCancelled, NoticeClaimed, NoticeSe
 from shared.events.words import Category
 from shared.projection import Applier
 from tests.notifications.house import ACTOR, CHILD, MEMBER, OTHER, House
-from tests.notifications.support import Lane, accepted, act, give_access, grant, journaled, states
+from tests.notifications.support import ACCESS, LEASE, Lane, accepted, act, give_access, grant, journaled, states
 from tests.support.fixtures import DatabaseFactory
 
 MONDAY = datetime(2026, 3, 23, 12, 0, tzinfo=HERE)
@@ -234,3 +237,64 @@ async def test_ten_thousand_recipients_each_get_their_own(db: Database, applier:
     async with db.school(school) as conn:
         assert await conn.fetchval("SELECT count(DISTINCT member) FROM notice") == len(many)
         assert await conn.fetchval("SELECT count(*) FROM delivery WHERE state = 'queued'") == len(many)
+
+
+async def test_a_digest_says_how_many_and_not_a_word_of_what_or_whom(house: House, time: Time) -> None:
+    await wants(house.db, house.school, MEMBER, paces=paced("daily"), language="en")
+    await time.set(MONDAY)
+    goals = [uuid4(), uuid4()]
+    for goal in goals:
+        await tell(house, CHILD, goal, MEMBER)
+    await time.set(MONDAY + timedelta(hours=20))
+    await let_go(house)
+    await house.allow(MEMBER)
+    await house.sender().send_due(house.school)
+    ((_, mail),) = house.server.accepted
+    parts = [part.get_content() for part in mail.walk() if part.get_content_maintype() == "text"]
+    said = " ".join([*parts, *map(str, mail.values())]).lower()
+    assert "2 new messages" in said
+    telling = (CHILD, *goals, MEMBER, ACTOR, house.school, "goal_accepted", "goal", "child", "doel", "accepted")
+    assert [word for word in telling if str(word) in said] == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_whatever_flips_while_a_digest_waits_only_what_may_be_told_then_is_claimed(
+    house: House, time: Time, seed: int
+) -> None:
+    """Grants on five children come and go between the telling and the sending, and while it is sent."""
+    random, children = Random(seed), [uuid4() for _ in range(5)]
+    await wants(house.db, house.school, MEMBER, paces=paced("daily"))
+    await time.set(MONDAY)
+    for child in children * 3:
+        await tell(house, child, None, MEMBER)
+    await time.set(MONDAY + timedelta(hours=20))
+    await let_go(house)
+    allowed = set[tuple[UUID, int]]()
+
+    async def flip(times: int) -> None:
+        for _ in range(times):
+            child, may = random.choice(children), random.random() < 0.5
+            async with house.db.school(house.school) as conn:
+                await conn.execute("SELECT pg_advisory_xact_lock(access_key($1, $2))", house.school, child)
+                await conn.execute(ACCESS, house.school, child, by_member([grant(MEMBER)] if may else []))
+                await conn.execute(LEASE, house.school)
+                revision = await conn.fetchval("SELECT version FROM access WHERE id = $1", child)
+            if may:
+                allowed.add((child, revision))
+
+    async with house.db.school(house.school) as conn:
+        await conn.execute(LEASE, house.school)
+        allowed |= {(row[0], row[1]) for row in await conn.fetch("SELECT id, version FROM access")}
+    await flip(5)
+    sender = replace(house.sender(), reach=Reach(anywhere))
+    await asyncio.gather(flip(20), sender.send_due(house.school))
+    async with house.db.school(house.school) as conn:
+        claims = [event for event in await journaled(conn) if event.is_a(NoticeClaimed)]
+    assert {(claim.about, claim.act.revision) for claim in claims} <= allowed
+    assert len(house.server.accepted) == (1 if claims else 0)
+    assert {state for state, _, _ in await house.states()} <= {"sent", "cancelled"}
+
+
+async def anywhere(school: str, member: UUID, about: UUID) -> str | None:
+    del school, member, about
+    return "een@thuis.example"
