@@ -9,6 +9,7 @@ import stat
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -288,3 +289,50 @@ async def test_network_and_gate_agree_on_the_tools_of_a_school(samen: Cli, schoo
     assert "ok" in await ask(new, "gate.renew")
     for one in (old, new):
         await one.client.close()
+
+
+async def test_a_school_is_opened_with_slots_and_all_its_tools_are_paused_and_cut_off_at_once(
+    samen: Cli, door: Door
+) -> None:
+    prepared, keys = len(samen.stage.servers.keys.slots.names()), samen.stage.servers.keys
+    keeper = ("--administrator", "Kees de Boer <kees@example.org>")
+    opened = await samen("school", "add", "de-kade", "--name", "De Kade", *keeper, "--slots", "2")
+    assert (opened.code, "2 slots are prepared" in opened.words) == (0, True), opened
+    assert len(re.findall(r"keeps its records: [0-9a-f-]{36}", opened.words)) == 1
+    assert len(keys.slots.names()) == prepared + 2
+    again = await samen("school", "add", "de-kade", "--name", "De Kade", "--slots", "1")
+    assert (again.code, "is open already" in again.words) == (0, True), again
+    school = await open_school(door, "de-wal", 2)
+    tools = []
+    for name, kid in (("Een", 0), ("Twee", 1)):
+        creds = samen.root / f"{name}.creds"
+        said = await samen(
+            "tool", "add", name, "--child", school.kids[kid].child, "--agreement", "VO-3", "--category", "goals",
+            "--creds", str(creds), *who(school),
+        )  # fmt: skip
+        assert said.code == 0, said
+        tools.append(await connect(samen.stage, creds))
+    mine = ("--as", school.admin)
+
+    paused = await samen("school", "pause", "de-wal", *mine)
+    assert (paused.code, paused.words.count("reaches nothing (1 connected)")) == (0, 2), paused
+    for tool in tools:
+        with pytest.raises(nats.errors.NoRespondersError):
+            await ask(tool, "gate.renew")
+    resumed = await samen("school", "resume", "de-wal", *mine)
+    assert (resumed.code, resumed.words.count("let in (1 connected)")) == (0, 2), resumed
+    for tool in tools:
+        assert "ok" in await ask(tool, "gate.renew")
+    refused = await samen("school", "pause", "de-wal", "--as", school.kids[0].teacher)
+    assert (refused.code, "may not do this" in refused.words) == (1, True), refused
+    assert "ok" in await ask(tools[0], "gate.renew")
+
+    removed = await samen("school", "remove", "de-wal", *mine, "--yes")
+    assert (removed.code, removed.words.count("cut: no connection is left")) == (0, 2), removed
+    assert "Nothing of the school's was deleted" in removed.words
+    for tool in tools:
+        await until(partial(getattr, tool.client, "is_closed"), 20, "the tool to see that it was cut")
+    nothing = await samen("school", "pause", "de-kade", "--as", school.admin)
+    assert nothing.code == 1, "who keeps another school's records can't"
+    once_more = await samen("school", "remove", "de-wal", *mine, "--yes")
+    assert (once_more.code, once_more.words.count("cut: no connection is left")) == (0, 2), once_more
