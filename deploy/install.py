@@ -46,6 +46,7 @@ resolver { type: full, dir: "/data/accounts", allow_delete: false, interval: "2m
 def install_keys(keys: Keys, nats_config: Path) -> None:
     """Make all keys and the configuration of NATS (public parts only, readable by its container)."""
     keys.ensure()
+    keys.first_slots()
     for name, text in (("operator.conf", keys.operator_conf.read_text()), ("nats.conf", NATS_CONF)):
         path = nats_config / name
         path.write_text(text)

@@ -14,6 +14,7 @@ prepared ahead: deploy/slots.py), `creds/` (a NATS login a file), `tokens/`
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -34,6 +35,7 @@ from shared.tlog.trust import LogKeys, Retired, log_keys_text, pem_of, read_log_
 
 ACCOUNTS = ("SYS", "BUS", "GATE", "PLATFORM")
 LOG_KEY = "audit-log"
+FIRST_SLOTS = 5
 WITNESS_KEY = "witness"
 
 
@@ -153,6 +155,12 @@ class Keys:
         """Prepare the accounts of so many more tools; raises Offline where the operator's seed is not."""
         now_s = int(time.time()) if issued_at is None else issued_at
         return self.slots.prepare(count, self._operator("to prepare slots"), self.account_key("GATE"), now_s)
+
+    def first_slots(self) -> None:
+        """Prepare a few slots where there are none at all, if the seed is here: the first tools can be added then."""
+        if not self.slots.names():
+            with contextlib.suppress(Offline):
+                self.prepare_slots(FIRST_SLOTS)
 
     def _operator(self, why: str) -> bytes:
         try:

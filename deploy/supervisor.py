@@ -63,6 +63,7 @@ class Supervisor:
         self._take_lock()
         self._stop_orphans()
         self.home.keys.ensure()
+        self.home.keys.first_slots()
         self._rotate_logs()
         ports = self.home.ports()
         tell("PostgreSQL")

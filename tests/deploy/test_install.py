@@ -11,7 +11,7 @@ import yaml
 from deploy import databases, serve
 from deploy.environment import ROOT
 from deploy.install import install_bundles, install_keys
-from deploy.keys import Keys
+from deploy.keys import FIRST_SLOTS, Keys
 from deploy.serve import read_environment
 from deploy.topology import NAMES
 from services.notifications.channel_settings import ChannelSettings
@@ -26,7 +26,6 @@ def bundles(tmp_path: Path) -> Path:
     config = tmp_path / "nats"
     config.mkdir()
     install_keys(keys, config)
-    keys.prepare_slots(2)
     install_bundles(keys, tmp_path / "bundles", MADE, "nats://nats:4222", ("mail.example", 25))
     return tmp_path / "bundles"
 
@@ -52,7 +51,7 @@ def test_a_bundle_holds_its_own_secrets_only(bundles: Path) -> None:
     logins = {f"creds/provisioner-{account}.creds" for account in ("sys", "bus", "gate")}
     accounts = {f"accounts/{a}.jwt" for a in ("SYS", "BUS", "GATE", "PLATFORM")}
     slots = {f"slots/{a}/{name}" for a in _slots(bundles) for name in ("live.jwt", "paused.jwt", "killed.jwt", "made")}
-    assert len(slots) == 8
+    assert len(slots) == 4 * FIRST_SLOTS
     signing = {f"slot-keys/{a}.nk" for a in _slots(bundles)}
     door = {"creds/gate.creds", "creds/gate-door.creds", "tokens/gate.pem"}
     assert _files(bundles / "gate") == common | door | signing, "who signs tools' users can push no account"

@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from deploy import gate_account, topology
 from deploy.embedded import NatsServer
 from deploy.gate_account import KILLED, LIVE, PAUSED
-from deploy.keys import Keys, Offline
+from deploy.keys import FIRST_SLOTS, Keys, Offline
 from deploy.provisioner import run
 from shared import nats_jwt
 from tests.deploy.support import eventually
@@ -210,6 +210,21 @@ async def test_drift_of_a_slot_is_put_right(house: House) -> None:
     assert (await house.api(f"STREAM.INFO.{stream}"))["config"]["max_bytes"] == gate_account.STREAM_BYTES
 
 
+async def test_what_was_killed_by_hand_while_the_gate_was_away_stays_killed(house: House) -> None:
+    (a,) = house.keys.prepare_slots(1)
+    await want(house.door, {a: LIVE})
+    tool = await house.tool(a)
+    await house.system("CLAIMS.UPDATE", (house.keys.slots.jwt(a, KILLED) or "").encode())
+    await until(lambda: tool.client.is_closed, 20, "the tool's client to see that it was cut")
+
+    async def found_killed() -> bool:
+        return bool((await want(house.door, {a: LIVE}))["slots"] == {a: KILLED})
+
+    await until(found_killed, 20, "the provisioner to look at it again")
+    assert await house.claims(a) == house.keys.slots.jwt(a, KILLED)
+    await tool.client.close()
+
+
 async def test_claims_of_another_operator_and_slots_that_are_not_here_are_never_pushed(
     house: House, tmp_path: Path
 ) -> None:
@@ -255,6 +270,19 @@ def test_without_the_operators_seed_no_slot_is_prepared_and_no_new_operator_made
     (tmp_path / "safe").rename(keys.root / "operator")
     keys.ensure()
     assert keys.operator_conf.read_text() != before
+
+
+def test_the_first_slots_are_there_from_the_start_and_once(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys")
+    keys.ensure()
+    keys.first_slots()
+    made = keys.slots.names()
+    keys.first_slots()
+    assert (len(made), keys.slots.names()) == (FIRST_SLOTS, made)
+    shutil.rmtree(keys.root / "slots")
+    shutil.rmtree(keys.root / "operator")
+    keys.first_slots()
+    assert keys.slots.names() == []
 
 
 def test_slots_are_signed_anew_when_what_they_may_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

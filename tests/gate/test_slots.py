@@ -16,8 +16,9 @@ import pytest
 from nats.aio.client import Client
 
 from deploy.gate_account import FEW_FREE
-from services.gate.slots import KILLED, LIVE, LOW, PAUSED, Slots, Wanted
+from services.gate.slots import KILLED, LIVE, LOW, PAUSED, WANTED, Slots, Wanted, read_wanted
 from shared import nats_jwt
+from shared.service import Site
 from tests.faults.stage import until
 from tests.support.servers import Servers
 from tests.support.tools import connect_tool, gate_door
@@ -110,6 +111,22 @@ async def test_few_free_slots_are_told_once_where_slots_are_used(free: int, slot
     for _ in range(3):
         await wanted._round(cast(Client, provisioner))
     assert told == [f"slots_low {{'count': {free}}}"] * alarms
+
+
+async def test_nothing_is_said_of_a_forked_school_nor_before_the_journal_is_checked() -> None:
+    tools = [["wilg", A, "active"], ["brug", B, "removed"]]
+
+    async def row(sql: str) -> dict[str, Any]:
+        assert sql == WANTED
+        return {"at": 7, "tools": tools}
+
+    guard = SimpleNamespace(checked=True, forked={})
+    site = cast(Site, SimpleNamespace(guard=guard, db=SimpleNamespace(row=row)))
+    assert await read_wanted(site) == {"at": 7, "slots": {A: LIVE, B: KILLED}}
+    guard.forked = {"wilg": "behind"}
+    assert await read_wanted(site) == {"at": 7, "slots": {B: KILLED}}
+    guard.checked = False
+    assert await read_wanted(site) is None
 
 
 def test_a_slot_is_free_if_it_is_offered_not_taken_and_its_key_is_here(tmp_path: Path) -> None:
