@@ -19,6 +19,7 @@ from tests.bench.figures import (
     access,
     audit,
     commands,
+    gate,
     gate_accounts,
     mail,
     network,
@@ -51,6 +52,7 @@ FIGURES: dict[str, Figure] = {
     "mail": mail.mail,
     "gate-accounts": gate_accounts.accounts,
     "notices": notices.notices,
+    "gate-out": gate.gate_out,
 }
 SYNC = {"durable": "always"}
 """JetStream's sync_interval, where a figure asks for another than the server's own."""

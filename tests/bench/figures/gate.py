@@ -1,0 +1,132 @@
+"""What the gate does in numbers: how many put-outs leave a second to fifty tools, and how soon one reaches a tool."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from statistics import quantiles
+from uuid import UUID, uuid4
+
+import nats.errors
+
+from shared.events.base import Event
+from shared.events.words import Category
+from tests.bench.harness import Report, Run, Target, report
+from tests.bench.product.stack import fresh
+from tests.bench.servers import BenchServers
+from tests.gate.house import House, Tool, housed
+from tests.notifications.support import accepted, act
+
+TOOLS = 50
+CHILDREN = 20
+EVENTS = 400
+"""Events that every tool wants: 20,000 put-outs a run."""
+A_TURN = 50
+"""Events that come together, as from a busy lane."""
+SINGLE = 150
+
+
+async def open_house(servers: BenchServers, school: str) -> tuple[House, list[Tool], list[UUID]]:
+    """Returns a gate of fifty tools that may all receive of all children."""
+    made = await fresh(servers, "gate")
+    house = await housed(made["gate"].dsn, servers.plain.url, school).__aenter__()
+    tools, children = [await house.tool() for _ in range(TOOLS)], [uuid4() for _ in range(CHILDREN)]
+    for child in children:
+        house.given[child] = {tool.id: {Category.GOALS} for tool in tools}
+        await house.allow(child, tools[0], Category.GOALS)
+    house.putter.batch = 200
+    return house, tools, children
+
+
+def happened(house: House, children: list[UUID], count: int) -> list[Event]:
+    """Returns the next events of goals, of every child in turn."""
+    by = act(uuid4())
+    return [house.goals.add(accepted(), children[n % len(children)], by, uuid4()) for n in range(count)]
+
+
+async def leased(house: House) -> None:
+    """Keeps grants countable until cancelled."""
+    while True:
+        await house.lease()
+        await asyncio.sleep(1)
+
+
+def out(servers: BenchServers) -> Run:
+    """Returns a run of events that come at once, until all lie in fifty tools' streams."""
+
+    async def run() -> Mapping[str, float]:
+        house, tools, children = await open_house(servers, f"b-{uuid4().hex[:8]}")
+        events = happened(house, children, EVENTS)
+        leasing = asyncio.create_task(leased(house))
+        await house.lease()
+        started = time.perf_counter()
+        for start in range(0, EVENTS, A_TURN):
+            await house.apply("goals", *events[start : start + A_TURN])
+        queued = time.perf_counter()
+        await house.put()
+        ended = time.perf_counter()
+        leasing.cancel()
+        assert all(house.at(tool).out_seq == EVENTS for tool in tools)
+        await house.client.close()
+        await house.db.close()
+        count = EVENTS * TOOLS
+        return {
+            "queued_per_s": count / (queued - started),
+            "left_per_s": count / (ended - queued),
+            "both_per_s": count / (ended - started),
+        }
+
+    return run
+
+
+def soon(servers: BenchServers) -> Run:
+    """Returns a run of single events, each until one of fifty tools that all get it has fetched it."""
+
+    async def run() -> Mapping[str, float]:
+        house, tools, children = await open_house(servers, f"b-{uuid4().hex[:8]}")
+        leasing = asyncio.create_task(leased(house))
+        await house.lease()
+        events, took = happened(house, children, SINGLE), []
+        inbox = await house.client.subscribe(house.client.new_inbox())
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.OUT-{tools[0].account}.{tools[0].account}"
+        for event in events:
+            asked = json.dumps({"batch": 1, "expires": 5_000_000_000}).encode()
+            await house.client.publish(subject, asked, reply=inbox.subject)
+            await house.client.flush()
+            started = time.perf_counter()
+            await house.apply("goals", event)
+            putting = asyncio.create_task(house.put())
+            message = await inbox.next_msg(5)
+            took.append((time.perf_counter() - started) * 1000)
+            await house.client.publish(message.reply, b"+ACK")
+            await putting
+        leasing.cancel()
+        with suppress(nats.errors.Error):
+            await inbox.unsubscribe()
+        await house.client.close()
+        await house.db.close()
+        cuts = quantiles(took, n=100)
+        return {"p50_ms": cuts[49], "p99_ms": cuts[98]}
+
+    return run
+
+
+async def gate_out(servers: BenchServers, runs: int) -> list[Report]:
+    """Out: put-outs a second over fifty tools, and event to tool."""
+    return [
+        await report(
+            "gate-out: put-outs to 50 tools, each checked, numbered and with its line",
+            {"out": out(servers), "soon": soon(servers)},
+            (
+                Target("deliveries/s over 50 tools", "left_per_s", "out", at_least=5_000),
+                Target("the same with queueing", "both_per_s", "out", at_least=5_000),
+                Target("of it, leaving over queueing", "left_per_s", "out", over="out", over_measure="queued_per_s"),
+                Target("event to tool p50, ms", "p50_ms", "soon", at_most=10),
+            ),
+            runs,
+            "one process, a broker without accounts; from the event's arrival at the gate: bus and relay are apart",
+        )
+    ]
