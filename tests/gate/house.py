@@ -184,6 +184,11 @@ class House:
         name = f"OUT-{tool.account}"
         await self.api(f"CONSUMER.CREATE.{name}.{tool.account}", stream_name=name, config=config)
 
+    async def config(self, tool: Tool) -> dict[str, Any]:
+        """Returns a stream's settings."""
+        found: dict[str, Any] = (await self.api(f"STREAM.INFO.OUT-{tool.account}"))["config"]
+        return found
+
     async def api(self, subject: str, **body: object) -> dict[str, Any]:
         """Asks JetStream something."""
         reply = await self.client.request(f"$JS.API.{subject}", pydantic_core.to_json(body), timeout=5)
@@ -202,7 +207,7 @@ class House:
         async with self.db.school(self.school) as conn:
             await conn.execute(LEASE, self.school)
 
-    async def allow(self, child: UUID, tool: Tool, *categories: Category) -> Event:
+    async def allow(self, child: UUID, tool: Tool, *categories: Category, until: datetime | None = None) -> Event:
         """Gives a tool exactly these categories of a child; none: takes all away."""
         self.given.setdefault(child, {})[tool.id] = set(categories)
         self.revisions[child] = self.revisions.get(child, 0) + 1
@@ -218,6 +223,7 @@ class House:
                 consent=uuid4(),
                 consent_version=1,
                 valid_from=LONG_AGO,
+                valid_until=until,
             )
             for member, given in self.given[child].items()
             if given

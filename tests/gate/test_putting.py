@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
+from shared.clock import Ids
 from shared.events.gate import PutOut
 from shared.events.words import Category
+from shared.unit_run import Unit
 from tests.gate.house import Got, House
 
 GOALS, PLAN = Category.GOALS, Category.PLAN
@@ -77,3 +81,56 @@ async def test_a_wiped_stream_gets_again_what_was_not_acknowledged(house: House,
     await house.fetch(tool, got)
     assert got.numbers == [1, 2, 3, 4, *([5] if restarted else [])]
     assert got.repeated == []
+
+
+async def test_what_a_tool_may_not_receive_any_more_leaves_the_queue_and_the_others_go_on(house: House) -> None:
+    """A grant that is about to end permits nothing, and no change of access tells of its end."""
+    tool, child, other = await house.tool(), uuid4(), uuid4()
+    await house.allow(child, tool, GOALS, until=datetime.now(UTC) + timedelta(seconds=1))
+    await house.allow(other, tool, GOALS)
+    await house.happens(child)
+    event = await house.happens(other)
+    await house.put()
+    assert [one["id"] for one in (await house.fetch(tool)).messages] == [tool.theirs(event.id)]
+    async with house.db.school(house.school) as conn:
+        assert await conn.fetchval("SELECT count(*) FROM put_out WHERE seq IS NULL") == 0
+    assert await house.told("access.denied") == []
+
+
+async def test_what_was_queued_before_a_withdrawal_never_leaves_also_when_it_is_given_again(house: House) -> None:
+    tool, child = await house.tool(), uuid4()
+    await house.allow(child, tool, GOALS)
+    await house.happens(child)
+    await house.allow(child, tool)
+    await house.allow(child, tool, GOALS)
+    event = await house.happens(child)
+    await house.put()
+    assert [one["id"] for one in (await house.fetch(tool)).messages] == [tool.theirs(event.id)]
+
+
+async def test_of_two_putters_that_claim_at_once_one_lets_out(house: House) -> None:
+    tool, child = await house.tool(), uuid4()
+    await house.allow(child, tool, GOALS)
+    putters = [house.make_putter(unit=Unit("gate", house.db, Ids())) for _ in range(4)]
+    for count in range(1, 6):
+        await house.happens(child)
+        await asyncio.gather(*(house.put(putter) for putter in putters))
+        await asyncio.sleep(0.15)
+        await house.put(putters[0])
+        assert len(await house.told("put-out.made")) == count, "one line for each"
+    assert (await house.fetch(tool)).numbers == [1, 2, 3, 4, 5]
+
+
+async def test_a_dead_tool_holds_up_nobody_and_sees_by_its_numbers_what_its_stream_dropped(house: House) -> None:
+    dead, alive, child = await house.tool(), await house.tool(), uuid4()
+    await house.api(f"STREAM.UPDATE.OUT-{dead.account}", **{**await house.config(dead), "max_bytes": 4_000})
+    for tool in (dead, alive):
+        await house.allow(child, tool, GOALS)
+    for _ in range(40):
+        await house.happens(child)
+    await house.put()
+    assert (await house.fetch(alive)).numbers == list(range(1, 41))
+    got = await house.fetch(dead)
+    assert got.numbers == list(range(41 - len(got.numbers), 41))
+    assert 0 < len(got.numbers) < 20
+    assert house.alarms == []
