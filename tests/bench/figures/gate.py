@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from statistics import quantiles
 from uuid import UUID, uuid4
 
-import nats.errors
+from nats.aio.subscription import Subscription
 
 from shared.events.base import Event
 from shared.events.words import Category
@@ -29,16 +29,27 @@ A_TURN = 50
 SINGLE = 150
 
 
-async def open_house(servers: BenchServers, school: str) -> tuple[House, list[Tool], list[UUID]]:
-    """Returns a gate of fifty tools that may all receive of all children."""
+@asynccontextmanager
+async def opened(servers: BenchServers) -> AsyncIterator[tuple[House, list[Tool], list[UUID]]]:
+    """Yields a gate of fifty tools that may all receive of all children."""
     made = await fresh(servers, "gate")
-    house = await housed(made["gate"].dsn, servers.plain.url, school).__aenter__()
+    async with housed(made["gate"].dsn, servers.plain.url, f"b-{uuid4().hex[:8]}") as house:
+        tools, children = await _furnished(house)
+        leasing = asyncio.create_task(leased(house))
+        try:
+            await house.lease()
+            yield house, tools, children
+        finally:
+            leasing.cancel()
+
+
+async def _furnished(house: House) -> tuple[list[Tool], list[UUID]]:
     tools, children = [await house.tool() for _ in range(TOOLS)], [uuid4() for _ in range(CHILDREN)]
     for child in children:
         house.given[child] = {tool.id: {Category.GOALS} for tool in tools}
         await house.allow(child, tools[0], Category.GOALS)
     house.putter.batch = 200
-    return house, tools, children
+    return tools, children
 
 
 def happened(house: House, children: list[UUID], count: int) -> list[Event]:
@@ -58,20 +69,17 @@ def out(servers: BenchServers) -> Run:
     """Returns a run of events that come at once, until all lie in fifty tools' streams."""
 
     async def run() -> Mapping[str, float]:
-        house, tools, children = await open_house(servers, f"b-{uuid4().hex[:8]}")
-        events = happened(house, children, EVENTS)
-        leasing = asyncio.create_task(leased(house))
-        await house.lease()
-        started = time.perf_counter()
-        for start in range(0, EVENTS, A_TURN):
-            await house.apply("goals", *events[start : start + A_TURN])
-        queued = time.perf_counter()
-        await house.put()
-        ended = time.perf_counter()
-        leasing.cancel()
-        assert all(house.at(tool).out_seq == EVENTS for tool in tools)
-        await house.client.close()
-        await house.db.close()
+        async with opened(servers) as (house, tools, children):
+            events = happened(house, children, EVENTS)
+            started = time.perf_counter()
+            for start in range(0, EVENTS, A_TURN):
+                await house.apply("goals", *events[start : start + A_TURN])
+            queued = time.perf_counter()
+            await house.put()
+            ended = time.perf_counter()
+            if any(house.at(tool).out_seq != EVENTS for tool in tools):
+                msg = "not all left"
+                raise RuntimeError(msg)
         count = EVENTS * TOOLS
         return {
             "queued_per_s": count / (queued - started),
@@ -83,31 +91,29 @@ def out(servers: BenchServers) -> Run:
 
 
 def soon(servers: BenchServers) -> Run:
-    """Returns a run of single events, each until one of fifty tools that all get it has fetched it."""
+    """Returns a run of single events, each timed until it has come to each of fifty tools that wait for it."""
 
     async def run() -> Mapping[str, float]:
-        house, tools, children = await open_house(servers, f"b-{uuid4().hex[:8]}")
-        leasing = asyncio.create_task(leased(house))
-        await house.lease()
-        events, took = happened(house, children, SINGLE), []
-        inbox = await house.client.subscribe(house.client.new_inbox())
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.OUT-{tools[0].account}.{tools[0].account}"
-        for event in events:
+        async with opened(servers) as (house, tools, children):
+            took: list[float] = []
+            inboxes = [await house.client.subscribe(house.client.new_inbox()) for _ in tools]
             asked = json.dumps({"batch": 1, "expires": 5_000_000_000}).encode()
-            await house.client.publish(subject, asked, reply=inbox.subject)
-            await house.client.flush()
-            started = time.perf_counter()
-            await house.apply("goals", event)
-            putting = asyncio.create_task(house.put())
-            message = await inbox.next_msg(5)
-            took.append((time.perf_counter() - started) * 1000)
-            await house.client.publish(message.reply, b"+ACK")
-            await putting
-        leasing.cancel()
-        with suppress(nats.errors.Error):
-            await inbox.unsubscribe()
-        await house.client.close()
-        await house.db.close()
+            for event in happened(house, children, SINGLE):
+                for tool, inbox in zip(tools, inboxes, strict=True):
+                    subject = f"$JS.API.CONSUMER.MSG.NEXT.OUT-{tool.account}.{tool.account}"
+                    await house.client.publish(subject, asked, reply=inbox.subject)
+                await house.client.flush()
+                started = time.perf_counter()
+
+                async def come(inbox: Subscription, started: float = started) -> None:
+                    message = await inbox.next_msg(5)
+                    took.append((time.perf_counter() - started) * 1000)
+                    await house.client.publish(message.reply, b"+ACK")
+
+                waiting = asyncio.gather(*map(come, inboxes))
+                await house.apply("goals", event)
+                await house.put()
+                await waiting
         cuts = quantiles(took, n=100)
         return {"p50_ms": cuts[49], "p99_ms": cuts[98]}
 
