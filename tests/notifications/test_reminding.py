@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pydantic_core
 import pytest
 
-from services.notifications.poking import nudges
+from services.notifications.poking import Pokes, nudges
 from services.notifications.reaching import Reach
 from services.notifications.reminding import NOTICES
 from shared.actor import Actor
@@ -197,4 +197,7 @@ async def test_a_nudge_holds_ids_and_no_word(db: Database, applier: Applier, sch
         queued = [event for event in await journaled(conn) if event.is_a(NoticeQueued)]
     ((subject, body),) = nudges(queued)
     assert subject == f"note.{school}.{MEMBER}"
+    pokes = Pokes()
+    assert [one for one, _ in await pokes.news(db, school)] == [subject]
+    assert await pokes.news(db, school) == []
     assert pydantic_core.from_json(body) == {"service": "notifications", "notices": [str(queued[0].thing)]}
