@@ -114,8 +114,10 @@ def names_in(data: bytes, names: Container[str]) -> bool:
 
 
 def words_of_mail(path: Path) -> str:
-    """Returns what a mail says: every header but the address it goes to, and its text."""
+    """Returns what a mail says: every header and part, but for the address that it goes to."""
     mail = email.message_from_bytes(path.read_bytes())
     headers = [f"{name}: {value}" for name, value in mail.items() if name.lower() not in ("to", "x-rcptto")]
     parts = [part.get_payload(decode=True) for part in mail.walk() if not part.is_multipart()]
-    return "\n".join([*headers, *(part.decode("utf-8", "replace") for part in parts if isinstance(part, bytes))])
+    said = "\n".join([*headers, *(part.decode("utf-8", "replace") for part in parts if isinstance(part, bytes))])
+    # A calendar entry says whose it is, over folded lines (RFC 5545, 3.1).
+    return re.sub(r"\r?\n[ \t]", "", said).replace(f"mailto:{mail['to']}", "")

@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 
 from services.notifications import store
-from services.notifications.model import bundle_id
+from services.notifications.model import HOME_ROLES, bundle_id
 from services.notifications.preferences import NOTHING_SET
 from services.notifications.reactions import tell_more
 from services.notifications.times import Pace, next_digest
@@ -47,7 +47,8 @@ WITH page AS MATERIALIZED (
 SELECT count(*) FROM freed
 """
 DUE = """
-SELECT DISTINCT ON (d.member, d.channel, d.pace) d.member, d.channel, d.pace, d.period, d.bundle
+SELECT DISTINCT ON (d.member, d.channel, d.pace) d.member, d.channel, d.pace, d.period, d.bundle,
+       (SELECT n.told->>'role' FROM notice n WHERE n.school = $1 AND n.id = d.notice) AS role
   FROM (SELECT * FROM delivery h
          WHERE h.school = $1 AND h.state = 'held' AND h.period IS NOT NULL AND h.release_at <= $2
          ORDER BY h.release_at LIMIT $3) d
@@ -132,7 +133,7 @@ async def _put_off(conn: Connection, school: str, late: Sequence[asyncpg.Record]
     off = await store.get_days_off(conn, school)
     for row in late:
         member, channel, pace = UUID(str(row["member"])), Channel(row["channel"]), Pace(row["pace"])
-        times = wants.get(member, NOTHING_SET).times(works_here=True)
+        times = wants.get(member, NOTHING_SET).times(works_here=row["role"] not in HOME_ROLES)
         moment, period = next_digest(now, pace, times, off)
         if period == row["period"]:  # the hour was moved to later on the same day
             moment, period = next_digest(moment, pace, times, off)

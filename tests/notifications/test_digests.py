@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from uuid import UUID, uuid4
 
@@ -21,7 +21,8 @@ from shared.clock import Ids
 from shared.db import Database
 from shared.events.network import AccessChanged
 from shared.events.notifications import NoticeCancelled, NoticeClaimed, NoticeSent
-from shared.events.words import Category
+from shared.events.plans import DaysOff, SchoolYearSet
+from shared.events.words import Category, Role, school_subject
 from shared.projection import Applier
 from tests.notifications.house import ACTOR, CHILD, MEMBER, OTHER, House
 from tests.notifications.support import ACCESS, LEASE, Lane, accepted, act, give_access, grant, journaled, states
@@ -298,3 +299,22 @@ async def test_whatever_flips_while_a_digest_waits_only_what_may_be_told_then_is
 async def anywhere(school: str, member: UUID, about: UUID) -> str | None:
     del school, member, about
     return "een@thuis.example"
+
+
+async def test_the_schools_holidays_are_known_from_its_calendar_and_only_who_works_there_is_left_alone(
+    house: House, time: Time
+) -> None:
+    spring = DaysOff(first_on=date(2026, 3, 21), last_on=date(2026, 3, 29))
+    first, last = date(2025, 8, 25), date(2026, 7, 10)
+    year = SchoolYearSet(version=1, starts_on=first, ends_on=last, holidays=1, days_off=(spring,))
+    subject = school_subject(house.school)
+    await house.applier.apply(house.school, "goals", [house.lane.add(year, subject, act(ACTOR), subject)])
+    await time.set(MONDAY)
+    parent = grant(OTHER, role=Role.GUARDIAN)
+    await give_access(house.db, house.school, CHILD, [grant(MEMBER), parent])
+    event = house.lane.add(accepted(), CHILD, act(ACTOR), uuid4())
+    await house.applier.apply(house.school, "goals", [event])
+    async with house.db.school(house.school) as conn:
+        rows = await conn.fetch("SELECT member, state, why, release_at FROM delivery")
+    waits = datetime(2026, 3, 30, 0, 0, tzinfo=HERE)
+    assert {tuple(row) for row in rows} == {(MEMBER, "held", "days_off", waits), (OTHER, "queued", None, None)}
