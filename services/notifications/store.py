@@ -18,7 +18,7 @@ from shared.events.network import Grant
 from shared.events.notifications import Channel
 from shared.events.words import Category, Purpose
 
-MANY = 500
+MANY = 250
 """An event is told to those of so many members at once; to more of them, page by page, afterwards."""
 ACCESS = """
 SELECT a.id, a.version,
