@@ -132,6 +132,7 @@ class Supervisor:
         if "SAMEN_DOOR_PORT" in env:
             env["SAMEN_DOOR_URL"] = f"http://127.0.0.1:{door_port}"
         env["SAMEN_SHIFTED_TIME"] = "true"
+        env["SAMEN_GATE_WEBHOOK_LOOPBACK"] = "true"
         self._add(service, self._program(service, f"services.{service}", env))
 
     def _program(self, name: str, module: str, env: dict[str, str]) -> Program:

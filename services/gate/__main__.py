@@ -5,20 +5,23 @@ from __future__ import annotations
 from functools import partial
 
 from services.gate.commands import asked_by_tools, endpoints
+from services.gate.delivering import deliver
 from services.gate.logins import Desk
 from services.gate.model import SERVICE
 from services.gate.places import Wakes
 from services.gate.reactions import lanes
 from services.gate.recovering import taken_back
 from services.gate.serving import DoorSettings, serve_tools
+from services.gate.settings import GateSettings
 from services.gate.slots import Slots
 from services.gate.tasks import keep_house, put_out
 from shared.service import Service, run
 
 if __name__ == "__main__":
-    wakes, settings = Wakes(), DoorSettings()
+    wakes, hooks, settings = Wakes(), Wakes(), DoorSettings()
     slots = Slots(settings.slots)
     desk = Desk(slots, settings.login_lives)
+    asked = endpoints(slots, desk, loopback=GateSettings().webhook_loopback)
     door = partial(serve_tools, settings=settings, slots=slots, own=asked_by_tools(desk))
-    tasks = (partial(put_out, wakes=wakes), keep_house, door)
-    run(Service(SERVICE, endpoints(slots, desk), lanes(wakes.wake), tasks=tasks, taken_back=taken_back))
+    tasks = (partial(put_out, wakes=wakes), partial(deliver, wakes=hooks), keep_house, door)
+    run(Service(SERVICE, asked, lanes(wakes.beside(hooks)), tasks=tasks, taken_back=taken_back))

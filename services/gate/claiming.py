@@ -64,7 +64,7 @@ NOTHING = Problem(ProblemType.NOT_FOUND, "nothing waits for this tool: ask again
 
 
 @dataclass(slots=True)
-class _Batch:
+class Batch:
     """What of the next items goes, and as what."""
 
     asked: Asked[Any]
@@ -83,7 +83,7 @@ class _Batch:
     def take(self, item: Mapping[str, Any]) -> bool:
         """Takes the next item; False: it, and so what follows, must wait."""
         if item.get("withdrawal") is not None:
-            self.messages.append(_again(item))
+            self.messages.append(withdrawal_again(item))
             return True
         if item["void"]:
             self.messages.append(Message.void(item["epoch"], item["seq"]))
@@ -148,10 +148,10 @@ class _Batch:
 def decide_put_outs(asked: Asked[ClaimPutOuts], seen: Snapshot) -> Change:
     """Numbers what is queued, or lets out again what has numbers, as far as the tool may receive it now."""
     tool, at = _tool(asked, seen), asked.body.at
-    if tool["state"] != ToolState.ACTIVE or _ended(tool, seen):
+    if tool["state"] != ToolState.ACTIVE or ended(tool, seen):
         raise NOTHING
     first = max(seen.state["seq"], at.out_seq)  # the stream may show more than a database that was put back
-    batch = _Batch(asked, seen, Purpose(tool["purpose"]), seen.state["epoch"], first)
+    batch = Batch(asked, seen, Purpose(tool["purpose"]), seen.state["epoch"], first)
     for item in seen.state["items"]:
         if not batch.take(item):
             break
@@ -180,7 +180,7 @@ def decide_markers(asked: Asked[ClaimMarkers], seen: Snapshot) -> Change:
             values, number = {"epoch": state["epoch"], "seq": seq, "taken_out": marker["fetchable"]}, seq
             rows.append(Row("marker", UUID(marker["id"]), marker["version"], values))
         found = {**marker, **values, "withdrawal": marker["id"], "seq": number}
-        messages.append(_again(found))
+        messages.append(withdrawal_again(found))
     aside = at.out_seq < state["seq"] or any(message.seq <= state["seq"] for message in messages)
     outlet = Outlet(state["epoch"], seq, at.moved(state["version"] + 1, aside=aside))
     rows.append(Row("outlet", asked.body.tool, state["version"], outlet.values()))
@@ -227,11 +227,11 @@ def _tool(asked: Asked[Any], seen: Snapshot) -> Mapping[str, Any]:
     return dict(tool)
 
 
-def _ended(tool: Mapping[str, Any], seen: Snapshot) -> bool:
+def ended(tool: Mapping[str, Any], seen: Snapshot) -> bool:
     return tool["ends_at"] is not None and datetime.fromisoformat(tool["ends_at"]) <= seen.now
 
 
-def _again(item: Mapping[str, Any]) -> Message:
+def withdrawal_again(item: Mapping[str, Any]) -> Message:
     return Message.withdrawal_of(
         item["epoch"],
         item["seq"],

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from services.gate import obliging, owning
+from services.gate import obliging, owning, webhooks
 from services.gate.logins import Desk, IssueLogin, RenewLogin
 from services.gate.model import SERVICE
 from services.gate.registering import (
@@ -55,11 +55,12 @@ class NoSlots:
         raise KeyError(account, user, issued_at, expires_at)
 
 
-def endpoints(slots: Slots, desk: Desk) -> tuple[Endpoint[Any], ...]:
-    """Returns what people may ask, answered with these slots."""
+def endpoints(slots: Slots, desk: Desk, *, loopback: bool = False) -> tuple[Endpoint[Any], ...]:
+    """Returns what people may ask, answered with these slots; `loopback`: webhooks may lead to this machine."""
     return (
         preview(SERVICE),
         *obliging.ENDPOINTS,
+        *webhooks.endpoints(loopback=loopback),
         Endpoint("register-tool", RegisterTool, "read_tool_to_register", partial(decide_register, slots=slots)),
         Endpoint("pause-tool", ChangeTool, "read_tool", decide_pause),
         Endpoint("resume-tool", ChangeTool, "read_tool", decide_resume),

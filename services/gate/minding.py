@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from shared.events.gate import ToolPaused, ToolRemoved
 from shared.events.words import Action, ActorKind, Basis, Category, school_subject
 from shared.unit import Asked, Change, Endpoint, Snapshot
 
-FLOOD, ENDED = "flood", "registration_ended"
+FLOOD, ENDED, UNTAKEN = "flood", "registration_ended", "receiver_gone"
 
 
 class MindTool(OfSchool):
@@ -31,12 +32,12 @@ def mind_tool(school: str, tool: UUID) -> tuple[Actor, MindTool]:
     return actor, MindTool(about=school_subject(school), tool=tool)
 
 
-def decide_hold(asked: Asked[MindTool], seen: Snapshot) -> Change:
-    """Pauses a tool that sends much more than it may and does not heed what it is told."""
+def decide_hold(asked: Asked[MindTool], seen: Snapshot, reason: str = FLOOD) -> Change:
+    """Pauses a tool that sends much more than it may and heeds nothing, or takes what it is sent no more."""
     act, tool = _own_act(asked), found_tool(seen, None)
     if tool["state"] != ToolState.ACTIVE:
         raise conflict("this tool is not active", state=tool["state"])
-    return moved(tool, ToolState.PAUSED, ToolPaused(tool=asked.body.tool, reason=FLOOD), (asked.body.about, act))
+    return moved(tool, ToolState.PAUSED, ToolPaused(tool=asked.body.tool, reason=reason), (asked.body.about, act))
 
 
 def decide_end(asked: Asked[MindTool], seen: Snapshot) -> Change:
@@ -67,4 +68,5 @@ def _own_act(asked: Asked[Any]) -> Act:
 
 
 HOLD: Endpoint[MindTool] = Endpoint("hold-tool", MindTool, "read_tool", decide_hold)
+GONE: Endpoint[MindTool] = Endpoint("hold-untaken", MindTool, "read_tool", partial(decide_hold, reason=UNTAKEN))
 END: Endpoint[MindTool] = Endpoint("end-tool", MindTool, "read_tool", decide_end)

@@ -59,7 +59,7 @@ class Breaker:
     def failed(self, now: datetime, chance: float) -> Breaker:
         """An attempt failed: after so many, or when it was the one that tried, nobody knocks for a while."""
         failures = self.failures + 1
-        if self.until is None and failures < FAILURES:
+        if (failures < FAILURES) if self.until is None else not self.probing:  # the latter began before it opened
             return replace(self, failures=failures)
         rest = min(LONGEST_REST, REST * 2 ** min(self.openings, 10)) * (1 - JITTER + 2 * JITTER * chance)
         return Breaker(failures, self.openings + 1, now + rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -41,6 +42,15 @@ class Wakes:
         """Has a school looked at now."""
         self._schools.add(school)
         self._woken.set()
+
+    def beside(self, other: Wakes) -> Callable[[str], None]:
+        """Returns what wakes both."""
+
+        def wake(school: str) -> None:
+            self.wake(school)
+            other.wake(school)
+
+        return wake
 
     async def schools(self, within_s: float) -> set[str]:
         """Returns the schools that were woken; none when the time is over."""

@@ -11,20 +11,14 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from shared.events.gate import WebhookScheme as Scheme
+
 SHARED, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 SECRET_BYTES = 32
-
-
-class Scheme(StrEnum):
-    """How a tool wants to verify what it gets."""
-
-    HMAC = "hmac"
-    ED25519 = "ed25519"
 
 
 @dataclass(frozen=True, slots=True)

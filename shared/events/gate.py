@@ -22,6 +22,13 @@ class ToolChannel(StrEnum):
     WEBHOOK = "webhook"
 
 
+class WebhookScheme(StrEnum):
+    """How a webhook is signed: with a secret that both sides hold, or with a key whose public half the tool has."""
+
+    HMAC = "hmac"
+    ED25519 = "ed25519"
+
+
 class _Tool(Fact):
     PRODUCER: ClassVar[str] = "gate"
     tool: UUID
@@ -123,6 +130,35 @@ class DeletionOverdue(_Tool):
     due_at: datetime
 
 
+class ParcelSetAside(_Numbered):
+    """A webhook's receiver did not take this number for three days. `reason` is the last failure's code."""
+
+    NAME: ClassVar[str] = "parcel.set-aside"
+    reason: str
+
+
+class ParcelsRedriven(_Tool):
+    """What was set aside from this number on is tried again. About the school."""
+
+    NAME: ClassVar[str] = "parcels.redriven"
+    from_sequence: int
+    parcels: int
+
+
+class WebhookSet(_Tool):
+    """A tool's webhook leads somewhere, or somewhere else: where is in the gate only. About the school."""
+
+    NAME: ClassVar[str] = "webhook.set"
+
+
+class WebhookKeyTaken(_Tool):
+    """Another key signs a tool's webhooks; those before it do so until then. About the school."""
+
+    NAME: ClassVar[str] = "webhook.key-taken"
+    scheme: WebhookScheme
+    earlier_until: datetime
+
+
 class ReplayStarted(_Tool):
     """What was put out from this number on is let out again, each checked again. About the school."""
 
@@ -145,6 +181,10 @@ FACTS = by_type(
         DeletionConfirmed,
         DeletionOverdue,
         ReplayStarted,
+        ParcelSetAside,
+        ParcelsRedriven,
+        WebhookSet,
+        WebhookKeyTaken,
     )
 )
 """Every event of gate, by CloudEvents type."""

@@ -48,6 +48,7 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_try_the_door() -> 
     assert not breaker.may(START + timedelta(seconds=29))
     later = START + timedelta(seconds=30)
     assert breaker.may(later)
+    assert breaker.failed(START, 0.5).until == breaker.until
     trying = breaker.begun()
     assert not trying.may(later)
     again = trying.failed(later, 0.5)

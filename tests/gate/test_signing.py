@@ -11,7 +11,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from services.gate.signing import Key, Scheme, make_secret, shown, signed
+from services.gate.signing import Key, make_secret, shown, signed
+from shared.events.gate import WebhookScheme as Scheme
 
 BODY = '{"type":"x","é":1}'.encode()
 OLD, NEW = (make_secret(Scheme.HMAC, sha256(name).digest()) for name in (b"old", b"new"))

@@ -54,6 +54,9 @@ KEPT = {
         "outlet": "numbers a tool",
         "tool_member": "of the school: ids of tools, which no person has",
         "tool_login": "of the school: public keys of its tools",
+        "webhook": "of the school: where it has its tools told, and by which keys",
+        "receiver": "how a tool's server fares",
+        "parcel": "numbers of a tool that are not delivered; what lies under them is in put_out",
         "slot_taken": "random names of accounts, of no school",
     },
     "audit": {

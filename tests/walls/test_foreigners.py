@@ -24,6 +24,7 @@ Json = dict[str, Any]
 
 CONSENT: Json = {"for_purpose": "care_coordination", "recipient": str(uuid4()), "categories": ["goals"]}
 TOOL: Json = {"tool": str(uuid4())}
+SIGNED = {"secret": "whsec_" + "QUFB" * 8}
 SCORED: Json = {"level": 1, "observed_on": "2026-11-01"}
 
 
@@ -230,6 +231,10 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "cmd gate.issue-login": lambda child: {"about": child, "user_key": "U" + "A" * 55, **TOOL},
     "qry gate.tool-lag": lambda child: {"about": child, "purpose": "administration"},
     "cmd gate.replay-tool": lambda child: {"about": child, "from_sequence": 1, **TOOL},
+    "cmd gate.set-webhook": lambda child: {"about": child, "url": "https://a.example/", "version": 0, **SIGNED, **TOOL},
+    "cmd gate.take-webhook-key": lambda child: {"about": child, "version": 1, **SIGNED, **TOOL},
+    "cmd gate.redrive-parcels": lambda child: {"about": child, **TOOL},
+    "qry gate.webhook": lambda child: {"about": child, "purpose": "administration", **TOOL},
     "cmd gate.confirm-deletion": lambda child: {"withdrawal": child},
     "qry gate.tools": lambda child: {"about": child, "purpose": "administration"},
     "qry gate.tool": lambda child: {"about": child, "purpose": "administration", **TOOL},
