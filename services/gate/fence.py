@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid4, uuid5
 
 from services.gate import store
 from services.gate.model import Tool, pseudonym
+from services.gate.store import Before
 from shared.backlog import Key
 from shared.db import Connection, Database
 from shared.events.base import Event
 from shared.events.erasure import ChildErased
 from shared.events.network import AccessChanged
 from shared.events.words import Action, Category, Purpose, Role
-from shared.projection import Position
+from shared.projection import OPEN_LANE, Position
 from shared.pull import AUTHORITY
 
 
@@ -42,17 +43,47 @@ async def take_withdrawn(conn: Connection, events: Sequence[Event], tools: Seque
     if not newest or not tools:
         return False
     school, by_id = events[0].school, {tool.id: tool for tool in tools}
-    held = await store.list_held(conn, school, newest, by_id)
     taken = False
-    for tool, about, category in sorted(held):
+    for tool, about, category in sorted(await store.list_held(conn, school, newest, by_id)):
         event = newest[about]
         grants = [one for one in event.content["data"]["fact"]["grants"] if one["member"] == str(tool)]
         if category in receivable(grants, by_id[tool].purpose, event.recorded_at):
             continue
         taken = True
-        if await store.take_out(conn, school, about, tool, category):
-            await store.add_marker(conn, event, uuid5(event.id, f"{tool}/{category}"), by_id[tool], about, category)
+        before = Before(event.epoch, event.seq - 1, event.prev_hash, event.recorded_at)
+        await _take(conn, school, (by_id[tool], about, category), event.id, before)
     return taken
+
+
+async def take_lapsed(db: Database, school: str, now: datetime) -> int:
+    """Takes from tools what their grants, by their own end, no longer give; returns how much. Nothing tells of an end.
+
+    It is taken as if network had said so: under the children's locks, and before its cursor is told any further.
+    """
+    async with db.school(school) as conn:
+        tools = {tool.id: tool for tool in await store.list_tools(conn, school)}
+        lapsed = await store.list_lapsed(conn, school, tools) if tools else []
+    if not lapsed:
+        return 0
+    taken = 0
+    async with db.lane() as conn:
+        at = await conn.fetchrow(OPEN_LANE, school, AUTHORITY, sorted(lapsed))
+        if at is None:
+            raise RuntimeError("open_lane returned no row")
+        before = Before(at["epoch"], at["seq"], at["hash"], now)
+        access = await store.get_grants(conn, school, lapsed, tools)
+        for tool, about, category in sorted(await store.list_held(conn, school, lapsed, tools)):
+            grants = access.get(about, (0, {}))[1].get(str(tool), ())
+            if category not in receivable(grants, tools[tool].purpose, now):
+                await _take(conn, school, (tools[tool], about, category), uuid4(), before)
+                taken += 1
+    return taken
+
+
+async def _take(conn: Connection, school: str, what: tuple[Tool, UUID, Category], source: UUID, before: Before) -> None:
+    tool, about, category = what
+    if await store.take_out(conn, school, about, tool.id, category):
+        await store.add_marker(conn, school, uuid5(source, f"{tool.id}/{category}"), tool, about, category, before)
 
 
 async def forget_erased(conn: Connection, events: Sequence[Event], tools: Sequence[Tool]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -68,6 +70,14 @@ ADD_MARKER = """
 INSERT INTO marker (school, id, version, tool, about, category, network_epoch, network_seq, network_hash, at)
 VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
 """
+LAPSED = """
+SELECT DISTINCT a.id FROM access a, unnest($2::text[]) t
+ WHERE a.school = $1 AND a.grants ? t
+   AND EXISTS (
+       SELECT FROM jsonb_array_elements(a.grants->t) g WHERE (g->>'valid_until')::timestamptz <= clock_timestamp())
+   AND EXISTS (SELECT FROM put_out p WHERE p.school = $1 AND p.about = a.id AND p.tool = t::uuid AND NOT p.void)
+ LIMIT 200
+"""
 POINT_MARKERS = "UPDATE marker SET about = $4, erased = true WHERE school = $1 AND tool = $2 AND about = $3"
 HEAD = "SELECT epoch, seq FROM outlet WHERE school = $1 AND id = $2"
 LISTED_HELD = "SELECT * FROM list_held()"
@@ -76,6 +86,16 @@ LISTED_HELD = "SELECT * FROM list_held()"
 async def note_tools(conn: Connection, school: str, members: Collection[UUID]) -> None:
     """Keeps that these ids are local tools' of the school."""
     await conn.execute(NOTE_TOOLS, school, sorted(members))
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Network's position that a withdrawal comes after, and the moment from which it holds."""
+
+    epoch: int
+    seq: int
+    hash: str
+    at: datetime
 
 
 async def list_tools(conn: Connection, school: str) -> list[Tool]:
@@ -158,13 +178,19 @@ async def take_out(conn: Connection, school: str, about: UUID, tool: UUID, categ
 
 
 async def add_marker(  # the row's own columns
-    conn: Connection, event: Event, id_: UUID, tool: Tool, about: UUID, category: Category
+    conn: Connection, school: str, id_: UUID, tool: Tool, about: UUID, category: Category, before: Before
 ) -> None:
-    """Writes a withdrawal down that the tool must be told; `event` is network's that took it away."""
-    position = event.epoch, event.seq - 1, event.prev_hash
-    await conn.execute(ADD_MARKER, event.school, id_, tool.id, about, category, *position, event.recorded_at)
+    """Writes a withdrawal down that the tool must be told; `before` is network's position that it comes after."""
+    await conn.execute(
+        ADD_MARKER, school, id_, tool.id, about, category, before.epoch, before.seq, before.hash, before.at
+    )
     # Known by its own name, not the child's: it stays when the child goes.
-    await add_pseudonyms(conn, event.school, [(tool.id, pseudonym(tool.secret, id_), id_, id_)])
+    await add_pseudonyms(conn, school, [(tool.id, pseudonym(tool.secret, id_), id_, id_)])
+
+
+async def list_lapsed(conn: Connection, school: str, tools: Collection[UUID]) -> list[UUID]:
+    """Returns children of whom a grant of one of these tools has run out, while the tool still holds something."""
+    return [row["id"] for row in await conn.fetch(LAPSED, school, [str(one) for one in tools])]
 
 
 async def point_markers(conn: Connection, school: str, tool: UUID, about: UUID, theirs: UUID) -> None:

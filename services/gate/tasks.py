@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from services.gate import obliging
-from services.gate.fence import held_back
+from services.gate.fence import held_back, take_lapsed
 from services.gate.model import SERVICE
 from services.gate.places import Wakes
 from services.gate.putting import Putter
@@ -83,6 +83,7 @@ async def keep_house(at: Site) -> None:
         try:
             for school in await at.db.schools():
                 await escalate(at, school)
+                await take_lapsed(at.db, school, at.clock.now())
                 async with at.db.school(school) as conn:
                     await conn.execute(FORGET, school, timedelta(days=settings.kept_days), MOST_FORGOTTEN)
         except (Problem, *LOST, asyncpg.PostgresError) as error:

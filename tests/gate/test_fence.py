@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from services.gate.fence import held_back
+from services.gate.fence import held_back, take_lapsed
 from services.gate.model import Message
 from services.gate.obliging import CONFIRM, OVERDUE, ConfirmDeletion, TellOverdue
 from services.gate.streams import Late, Streams
+from shared.access_projection import by_member
 from shared.actor import Actor, service_id
 from shared.errors import Problem, Transient
 from shared.events.base import GENESIS
 from shared.events.gate import DeletionOverdue, PutOutVoided, WithdrawalTold
+from shared.events.network import AccessChanged
 from shared.events.words import ActorKind, Category, school_subject
 from shared.projection import Position
 from shared.unit import Asked
@@ -241,3 +244,21 @@ async def test_a_cursor_that_holds_nothing_back_is_told_as_it_is(house: House) -
         house.db, {key: Position(1, 7, GENESIS), ("goals", house.school): Position(1, 9, GENESIS)}
     )
     assert (told[key].seq, waits) == (7, {})
+
+
+async def test_a_grant_that_runs_out_by_itself_takes_out_what_was_not_fetched(house: House) -> None:
+    tool, child, other = await begun(house)
+    until = datetime.now(UTC) + timedelta(days=1)
+    await house.allow(child, tool, GOALS, until=until)
+    assert await take_lapsed(house.db, house.school, datetime.now(UTC)) == 0
+    async with house.db.school(house.school) as conn:  # the day has come
+        grants = by_member(house.changes[-1].fact(AccessChanged).grants)
+        ended = {who: [one | {"valid_until": "2026-01-01T00:00:00Z"} for one in held] for who, held in grants.items()}
+        await conn.execute("UPDATE access SET grants = $2 WHERE id = $1", child, ended)
+    assert await take_lapsed(house.db, house.school, datetime.now(UTC)) == 1
+    assert await take_lapsed(house.db, house.school, datetime.now(UTC)) == 0
+    await house.put()
+    got = await house.fetch(tool)
+    assert got.kinds() == ["goal.accepted", "withdrawal.told"]
+    assert got.messages[0]["subject"] == tool.theirs(other)
+    assert (await held(house))[1] == []
