@@ -16,6 +16,7 @@ from shared.errors import Problem, ProblemType
 from shared.events.words import school_subject
 from shared.tlog.merkle import TileNodes, consistency_proof, inclusion_proof
 from shared.tlog.proof import GrowthProof, LineProof
+from shared.tlog.tiles import HASH_SIZE
 from shared.unit import Asked, Change, Endpoint, Query, Snapshot
 
 Index = Annotated[int, Field(ge=0, le=2**53 - 1)]
@@ -50,8 +51,13 @@ def signed(seen: Snapshot) -> Mapping[str, Any]:
 
 
 def nodes(seen: Snapshot) -> TileNodes:
-    """Returns the nodes that the reader found."""
-    return TileNodes({(level, idx): bytes.fromhex(hash_) for level, idx, hash_ in seen.state["nodes"]})
+    """Returns the nodes that the reader found, a tile at a time (0010_tiles_of_proofs.sql)."""
+    stored: dict[tuple[int, int], bytes] = {}
+    for level, first, joined in seen.state["nodes"]:
+        hashes = bytes.fromhex(joined)
+        for n in range(len(hashes) // HASH_SIZE):
+            stored[level, first + n] = hashes[n * HASH_SIZE : (n + 1) * HASH_SIZE]
+    return TileNodes(stored)
 
 
 def decide_tlog_proof(asked: Asked[TlogProof], seen: Snapshot) -> Change:
