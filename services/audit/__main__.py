@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__":
+    # nats-py loads aiohttp wherever it is there, for WebSockets, which nothing here speaks: ten megabytes a process.
+    sys.modules["aiohttp"] = None  # type: ignore[assignment]  # what Python takes for "cannot be imported"
+
 from functools import partial
 
 from services.audit.commands import ENDPOINTS
