@@ -41,6 +41,7 @@ SETTLED = {
     "removed": "Its connections are cut.",
 }
 """What is said once NATS has it so."""
+NONE = "No tools: `samen tool add` plugs one in."
 UNSETTLED = "It is recorded; that NATS has it so is not confirmed yet. See `samen tool show` and `samen status`."
 
 
@@ -149,7 +150,7 @@ def list_(
         ends = (one["ends_at"] or "")[:10]
         what = ", ".join(one["categories"])
         table.add_row(escape(one["label"]), one["id"], one["state"], one["purpose"], what, ends)
-    print_table(table if found["tools"] else "No tools: `samen tool add` plugs one in.")
+    print_table(table if found["tools"] else NONE)
 
 
 @app.command()
@@ -190,21 +191,20 @@ def show(
 
 
 @app.command()
-def lag(
-    school: School, person: As, purpose: Why = "administration", json_: AsJson = False, directory: Dir = None
-) -> None:
-    """Show how far each tool is behind what was put out to it."""
-    found = _query(directory, school, person, "tools", {"purpose": purpose})
+def lag(school: School, person: As, json_: AsJson = False, directory: Dir = None) -> None:
+    """Show how far each tool is behind: what waits for it, what it has not acknowledged, and not confirmed deleted."""
+    found = _query(directory, school, person, "tool-lag", {"purpose": "administration"})
     if json_:
-        as_json([{name: one[name] for name in ("id", "state", "seq", "acked")} for one in found["tools"]])
+        as_json(found)
         return
     table = Table(title="How far behind")
-    for column in ("tool", "id", "state", "last number", "acknowledged", "behind"):
+    for column in ("tool", "id", "state", "queued", "last number", "unacknowledged", "since", "deletions open"):
         table.add_column(column, overflow="fold")
     for one in found["tools"]:
-        behind = one["seq"] - one["acked"]
-        table.add_row(escape(one["label"]), one["id"], one["state"], *map(str, (one["seq"], one["acked"], behind)))
-    print_table(table if found["tools"] else "No tools: `samen tool add` plugs one in.")
+        behind, since = one["sequence"] - one["acked"], (one["oldest_unacked_at"] or "")[:16].replace("T", " ")
+        numbers = (str(one["queued"]), str(one["sequence"]), str(behind), since, str(one["deletions_open"]))
+        table.add_row(escape(one["label"]), one["tool"], one["state"], *numbers)
+    print_table(table if found["tools"] else NONE)
 
 
 def _change(
@@ -228,7 +228,7 @@ def _change(
     _say(f"[bold]{reply['state']}[/] (version {reply['version']})")
     _say(UNSETTLED if connections is None else SETTLED[reply["state"]])
     if reply["state"] == "removed":
-        _say("It has its consents and memberships still: end those per child (`samen network`).")
+        _say("It has its consents and memberships still: end those per child (`samen network end-membership`).")
 
 
 @app.command()

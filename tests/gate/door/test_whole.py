@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from deploy.samen.__main__ import app
 from services.gate.model import pseudonym
 from shared.nats_jwt import claims_of, credentials
+from tests.faults.books import at_rest
 from tests.faults.cast import School, goal_for, open_school
 from tests.faults.door import Door
 from tests.faults.stage import Stage, private_servers, raised, until
@@ -237,6 +238,22 @@ async def test_a_tool_is_plugged_in_asks_is_logged_and_is_cut_off(
     by_tool = await samen("audit", "by-actor", tool_id, "--school", school.slug, "--as", school.auditor, "--json")
     assert (by_tool.code, '"tool"' in by_tool.out, kid.child in by_tool.out) == (0, True, True), by_tool
 
+    # So it does for whom the tool acts, when it proves that; and what it says without proof is refused.
+    behalf = f"Bearer {door.token(door.person(kid.teacher, school.slug))}"
+    assert "ok" in await ask(tool, "goals.goal", {"goal": named}, On_Behalf_Of=behalf)
+    assert problem(await ask(tool, "goals.goal", {"goal": named}, On_Behalf_Of="Bearer x")) == (
+        "forbidden",
+        "behalf_not_proven",
+    )
+
+    async def told_for_whom() -> bool:
+        said = await samen("audit", "by-actor", tool_id, "--school", school.slug, "--as", school.auditor, "--json")
+        lines = json.loads(said.out)["lines"]
+        for_teacher = [one for one in lines if one.get("on_behalf_of") == kid.teacher]
+        return bool(for_teacher) and any(one.get("reason") == "behalf_not_proven" for one in lines)
+
+    await until(told_for_whom, 20, "the log says for whom the tool asked")
+
     # The gate is killed in between: a retry with the same key gives the same answer.
     await stage.kill("gate")
     with pytest.raises((nats.errors.Error, TimeoutError)):
@@ -336,3 +353,55 @@ async def test_a_school_is_opened_with_slots_and_all_its_tools_are_paused_and_cu
     assert nothing.code == 1, "who keeps another school's records can't"
     once_more = await samen("school", "remove", "de-wal", *mine, "--yes")
     assert (once_more.code, once_more.words.count("cut: no connection is left")) == (0, 2), once_more
+
+
+async def test_a_flooder_is_paused_by_the_gate_itself_until_it_is_resumed(samen: Cli, school: School) -> None:
+    tool_id = await id_of(samen, school, "Planbord")
+    creds = samen.root / "flood.creds"
+    assert (await samen("tool", "login", tool_id, "--creds", str(creds), *who(school))).code == 0
+    tool = await connect(samen.stage, creds)
+    assert "ok" in await ask(tool, "gate.head")
+    for _ in range(30):
+        for _ in range(100):
+            await tool.client.publish("in.gate.head", b"{}", reply=tool.client.new_inbox())
+        await tool.client.flush()
+
+    async def paused() -> bool:
+        shown = await samen("tool", "show", tool_id, *who(school), "--json")
+        return bool(json.loads(shown.out)["state"] == "paused")
+
+    await until(paused, 20, "the flooder is paused")
+    assert '"tool_flooding"' in samen.stage.processes["gate"].log.read_text()
+
+    async def cut() -> bool:
+        try:
+            await ask(tool, "gate.head", timeout=1)
+        except nats.errors.NoRespondersError:
+            return True
+        return False
+
+    await until(cut, 20, "nothing of it comes through")
+    resumed = await samen("tool", "resume", tool_id, *who(school))
+    assert (resumed.code, "let in again" in resumed.words) == (0, True), resumed
+
+    async def served() -> bool:
+        return "ok" in await ask(tool, "gate.head")
+
+    await until(served, 5, "it is served again")
+    await tool.client.close()
+
+
+async def test_the_log_finds_nothing_wrong_in_all_of_this(samen: Cli, school: School) -> None:
+    """Who registered, renewed, paused and asked did so on a basis that the judge knows."""
+
+    auditor = ("--school", school.slug, "--as", school.auditor)
+    await at_rest(samen.stage, 30)
+    size = json.loads((await samen("audit", "findings", *auditor, "--json")).out)["size"]
+    found: Json = {}
+
+    async def judged() -> bool:
+        found.update(json.loads((await samen("audit", "findings", *auditor, "--json")).out))
+        return bool(found["judged"] >= size > 100)
+
+    await until(judged, 30, "every line is judged")
+    assert found["findings"] == []
