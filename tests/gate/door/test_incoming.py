@@ -14,11 +14,14 @@ import pytest
 
 from deploy.topology import SERVICES, TOOLS_ASK, service_permissions
 from services.gate.allowed import CALLS
+from services.gate.arriving import Arrival
+from services.gate.calling import LARGEST_BODY, Received
 from services.gate.model import pseudonym
 from services.gate.rates import Limits
+from shared.errors import Problem, ProblemType
 from shared.events.words import ActorKind
 from shared.nats_jwt import claims_of
-from tests.gate.door.support import Office
+from tests.gate.door.support import Office, user
 from tests.gate.door.world import World, ask, login_of, problem
 from tests.support.tools import connect_tool, user_credentials, want
 
@@ -332,3 +335,13 @@ async def test_an_account_that_is_no_tools_is_forbidden_everything(world: World)
     for name in ("goals.goal", "gate.renew"):
         assert problem(await ask(nobody, name)) == ("forbidden", None)
     assert world.goals.asked == []
+
+
+async def test_the_gate_bounds_a_body_by_itself_too(world: World) -> None:
+    """The account's limit stops it before; the gate does not rely on that."""
+    tool = await world.plug_in(world.office.tool)
+    known = world.door.registry.tools[tool.account]
+    asked = Arrival(tool.account, user(1), "goals", "goal")
+    with pytest.raises(Problem) as refused:
+        await world.door.calls.answer(known, asked, Received(b" " * (LARGEST_BODY + 1), {}, None, 4.0, 0.0))
+    assert refused.value.type is ProblemType.TOO_LARGE
