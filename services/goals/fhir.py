@@ -79,7 +79,7 @@ class _People:
     def team(self) -> Json:
         """Returns the CareTeam: each who takes part now, in each role; nobody who only looks after the records."""
         participants = [
-            {"role": [_concept(f"{OWN}:role", role)], "member": self.member(member)}
+            {"role": [_concept(f"{OWN}:role", role)], **self.named("member", member)}
             for member, roles in sorted(self.now.items())
             for role in sorted(roles)
         ]
@@ -94,6 +94,13 @@ class _People:
         """Returns a reference to a member, as what it is here; a professional where that is not known any more."""
         kinds = {KINDS.get(Role(role), "Practitioner") for role in self.roles.get(member, ())}
         return self._reference(min(kinds, default="Practitioner"), member)
+
+    def named(self, element: str, member: str) -> Json:
+        """Returns the element that names a member where R4 has people only: a local tool is named by an extension."""
+        reference = self.member(member)
+        if reference["type"] != "Device":
+            return {element: reference}
+        return {"extension": [{"url": f"{OWN}:{element}", "valueReference": reference}]}
 
     def _reference(self, kind: str, id_: str) -> Json:
         return {"type": kind, "identifier": {"system": f"{OWN}:{kind.lower()}", "value": id_}}
@@ -118,7 +125,7 @@ def _goal(raw: Raw, people: _People) -> Json:
         "subject": people.subject,
         "startDate": raw["proposed_at"][:10],
         "target": [{"measure": _concept(f"{OWN}:scale", "gas"), "detailInteger": 0, "dueDate": raw["target_on"]}],
-        "expressedBy": people.member(raw["proposed_by"]),
+        **people.named("expressedBy", raw["proposed_by"]),
         "note": [{"text": raw["wording"]}, {"text": ladder}],
     }
     if raw["achievement"]:
@@ -138,9 +145,10 @@ def _observation(raw: Raw, people: _People) -> Json:
         "focus": [_link("Goal", raw["goal"])],
         "effectiveDateTime": raw["observed_on"],
         "issued": _instant(raw["recorded_at"]),
-        "performer": [people.member(raw["scored_by"])],
         "valueInteger": raw["level"],
     }
+    scorer = people.member(raw["scored_by"])
+    resource |= {"device": scorer} if scorer["type"] == "Device" else {"performer": [scorer]}
     return resource | ({"note": [{"text": raw["note"]}]} if raw["note"] else {})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from fhir.resources.R4B.bundle import Bundle
+from fhirclient.models.fhirabstractbase import FHIRValidationError
 
 from deploy.samen.plan_page import page_of
 from deploy.samen.plan_words import PLACES, STATUSES, WORDS
@@ -19,8 +20,9 @@ from shared.errors import ProblemType
 from shared.events.network import Grant
 from shared.events.plans import PlanStatus
 from shared.events.words import Action, Basis, Category, Role, Setting
+from tests.goals.fhir_r4 import sound
 from tests.goals.plans import CONTENT, TAKES_PART, Json, Table, as_owner, grant
-from tests.goals.support import NOW, Desk
+from tests.goals.support import NOW, Desk, proposal
 from tests.support.fixtures import DatabaseFactory
 
 ALL = (*TAKES_PART, Action.EXPORT)
@@ -61,8 +63,7 @@ def kinds(found: Json) -> dict[str, list[Json]]:
 async def test_a_bundle_is_sound_and_holds_all_that_is_worked_on(table: Table) -> None:
     plan = await worked_on(table)
     found = await table.ask(table.mum, "export-child", about=table.child)
-    # Goal, CarePlan, CareTeam, Observation and Bundle are the same in R4 (4.0.1) and R4B as far as they are used here.
-    Bundle.model_validate_json(json.dumps(found["bundle"]))
+    sound(found["bundle"])
     made = kinds(found)
     assert {kind: len(ones) for kind, ones in made.items()} == {
         "CareTeam": 1,
@@ -117,9 +118,57 @@ async def test_scores_are_left_out_for_who_may_not_export_them_and_nothing_leave
             assert (await table.refused(who, name, **asked)).type is ProblemType.FORBIDDEN
 
 
+async def test_a_local_tool_that_takes_part_is_named_where_r4_lets_it_be(table: Table) -> None:
+    tool = grant(table.carer.id, Role.LOCAL_TOOL, Basis.CONSENT, (Action.VIEW, Action.PROPOSE, Action.SCORE))
+    others = [one for one in table.usual if one.member not in {table.mum.id, table.carer.id}]
+    mum = grant(table.mum.id, Role.GUARDIAN, Basis.AUTHORITY, ALL)
+    await table.desk.give(table.child, mum, tool, *others)
+    goal = UUID((await table.ask(table.carer, "propose-goal", **proposal(table.child, table.mum.id)))["goal"])
+    for version, step in ((1, "accept-goal"), (2, "activate-goal")):
+        await table.ask(table.teacher, step, goal=goal, version=version)
+    score = {"goal": goal, "level": 1, "setting": "school", "observed_on": "2026-03-01"}
+    await table.ask(table.carer, "score-goal", **score)
+    await table.draft(table.action(who=[table.carer.id]), goals=(goal,))
+    found = await table.ask(table.mum, "export-child", about=table.child)
+    sound(found["bundle"])
+    made = kinds(found)
+    device = {"type": "Device", "identifier": {"system": "urn:samenkracht:device", "value": str(table.carer.id)}}
+    assert made["Observation"][0]["device"] == device
+    assert made["Goal"][0]["extension"][0]["valueReference"] == device
+    assert device in [one.get("extension", [{}])[0].get("valueReference") for one in made["CareTeam"][0]["participant"]]
+    assert made["CarePlan"][0]["activity"][0]["detail"]["performer"] == [device]
+
+
+async def test_what_is_not_r4_is_found(table: Table) -> None:
+    await worked_on(table)
+    found = (await table.ask(table.mum, "export-child", about=table.child))["bundle"]
+    resources = {entry["resource"]["resourceType"]: entry["resource"] for entry in found["entry"]}
+
+    def planted(kind: str, **more: object) -> Json:
+        made = copy.deepcopy(found)
+        one = next(one["resource"] for one in made["entry"] if one["resource"]["resourceType"] == kind)
+        one.update(more)
+        return made
+
+    team = {"type": "Device", "identifier": {"value": "x"}}
+    for kind, more in (
+        ("Goal", {"lifecycleStatus": "on_hold"}),
+        ("Goal", {"addresses": []}),
+        ("Observation", {"performer": [team]}),
+        ("Observation", {"valueInteger": "1"}),
+        ("CarePlan", {"careTeam": [{"type": "CareTeam", "reference": "urn:uuid:nowhere"}]}),
+        ("CarePlan", {"created": "today"}),
+        ("CareTeam", {"partipant": []}),
+        ("CareTeam", {"extension": [{"url": "urn:x"}]}),
+    ):
+        assert kind in resources
+        with pytest.raises((FHIRValidationError, AssertionError)):
+            sound(planted(kind, **more))
+
+
 async def test_a_child_about_whom_nothing_was_written_has_a_sound_bundle_too(table: Table) -> None:
     found = await table.ask(table.mum, "export-child", about=table.child)
-    Bundle.model_validate_json(json.dumps(found["bundle"]))
+    sound(found["bundle"])
     assert kinds(found).keys() == {"CareTeam"}
 
 
@@ -244,7 +293,7 @@ async def test_what_is_left_out_is_counted_and_nothing_points_to_it(table: Table
     async with table.desk.db.school(table.desk.school) as conn:
         await conn.execute(many)
     found = await table.ask(table.mum, "export-child", about=table.child)
-    Bundle.model_validate_json(json.dumps(found["bundle"]))
+    sound(found["bundle"])
     assert (found["older_goals"], found["older_scores"], found["older_plans"]) == (1, 3, 0)
     made = kinds(found)
     assert (len(made["Goal"]), "Observation" in made) == (200, False)
