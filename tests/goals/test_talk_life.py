@@ -195,9 +195,10 @@ class LifeOfATalk(RuleBasedStateMachine):
     def time_passes(self, hours: float) -> None:
         self.kept.now += timedelta(hours=hours)
 
-    @rule(who=WHO, more=SOME | st.none(), days=st.integers(0, 3), seen=SEEN)
-    def move(self, who: str, more: set[str] | None, days: int, seen: int) -> None:
+    @rule(who=WHO, more=SOME | st.none(), also=st.booleans(), days=st.integers(0, 3), seen=SEEN)
+    def move(self, who: str, more: set[str] | None, also: bool, days: int, seen: int) -> None:
         real, start = self.real, self.start + timedelta(days=days)
+        more = more | real.invited if more is not None and also else more
         invited = more if more is not None else real.invited
         wrong = None
         if seen and real.sequence:
@@ -219,6 +220,7 @@ class LifeOfATalk(RuleBasedStateMachine):
     @rule(who=WHO, members=SOME, seen=SEEN)
     def take_off(self, who: str, members: set[str], seen: int) -> None:
         real = self.real
+        members = members & real.invited or members
         wrong = "invalid" if members - real.invited or members == real.invited else None
         wrong = "stale_version" if seen and real.sequence else wrong
         body = {"members": self.ids_of(members), "sequence": max(real.sequence + seen, 0), **self.about}
