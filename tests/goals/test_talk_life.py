@@ -213,6 +213,13 @@ class LifeOfATalk(RuleBasedStateMachine):
             real.sequence, real.starts_at, real.invited = real.sequence + 1, start, invited
             real.off -= invited
 
+    @rule(days=st.integers(0, 3))
+    def ask_back(self, days: int) -> None:
+        """The school has second thoughts: one is taken off the list, and asked again."""
+        if len(self.real.invited) > 1:
+            self.take_off("teacher", {min(self.real.invited)}, 0)
+        self.move("teacher", self.real.invited | self.real.off, also=False, days=days, seen=0)
+
     @property
     def about(self) -> dict[str, Any]:
         return {"conversation": self.kept.talk["id"]}
