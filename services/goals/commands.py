@@ -50,6 +50,7 @@ from services.goals.outcomes import (
     decide_say_heard,
     decide_settle_outcome,
 )
+from services.goals.page import ChildPage, decide_child_page
 from services.goals.plan_queries import (
     Agreements,
     Deadlines,
@@ -128,6 +129,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("correct-score", CorrectScore, "read_score", decide_correct),
     Endpoint("goals-of-child", GoalsOfChild, "read_goals", decide_goals),
     Endpoint("goal", OneGoal, "read_goal", decide_goal),
+    Endpoint("child-page", ChildPage, "read_child_page", decide_child_page),
     Endpoint("revise-goal", ReviseGoal, "read_goal_to_revise", decide_revise_goal),
     Endpoint("goal-history", GoalHistory, "read_goal_history", decide_goal_history),
     Endpoint("publish-template", PublishTemplate, "read_template", decide_publish),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -34,6 +34,7 @@ class Item:
     kind: Kind
     salt: str
     text: Mapping[str, Any]
+    _mark: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the item as table plan_text keeps it."""
@@ -47,7 +48,9 @@ class Item:
     @property
     def hash(self) -> str:
         """The SHA-256 of the item's canonical form, in hex: what an agreement to it is bound to."""
-        return digest(self.to_json())
+        if not self._mark:  # asked several times of each item of a plan, and canonical JSON is slow to make
+            self._mark.append(digest(self.to_json()))
+        return self._mark[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,23 +46,27 @@ class OneGoal(Query):
 def decide_goals(asked: Asked[GoalsOfChild], seen: Snapshot) -> Change:
     """Answers a page of goals; with the right to see observations, also the latest scores and the T-scores."""
     permits = _permits(asked, seen)
-    rows = seen.state["goals"]
+    result = goals_shown(asked.body.about, seen.state, shows_scores=len(permits) > 1)
+    shown = sum(len(goal.get("latest", ())) for goal in result["goals"])
+    return _answer(permits, "goals-of-child", (len(result["goals"]), shown), result)
+
+
+def goals_shown(about: UUID, state: Mapping[str, Any], *, shows_scores: bool) -> dict[str, Any]:
+    """Returns the page of goals that the reader `read_goals` gave; with scores, also the T-scores of all that count."""
+    rows = state["goals"]
     page: list[dict[str, Any]] = rows[:PAGE]
-    shows_scores = len(permits) > 1
     latest = [read_latest(row["latest"]) for row in page]
     if shows_scores:
         goals = [row | {"diverging": diverging(marks)} for row, marks in zip(page, latest, strict=True)]
     else:
         goals = [_without(row, "latest", "talk_suggested_at") for row in page]
-    result: dict[str, Any] = {
-        "about": str(asked.body.about),
+    return {
+        "about": str(about),
         "goals": goals,
         "next": page[-1]["id"] if len(rows) > PAGE else None,
         "scores_shown": shows_scores,
-        **({"t_score": t_scores(seen.state["weighed"])} if shows_scores else {}),
+        **({"t_score": t_scores(state["weighed"])} if shows_scores else {}),
     }
-    shown = sum(map(len, latest))
-    return _answer(permits, "goals-of-child", (len(page), shown), result)
 
 
 def decide_goal(asked: Asked[OneGoal], seen: Snapshot) -> Change:

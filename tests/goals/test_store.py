@@ -9,6 +9,7 @@ import pytest
 from shared.actor import Actor
 from shared.errors import Problem, ProblemType
 from shared.events.words import Action, Category, Role
+from tests.goals.plans import Table
 from tests.goals.support import Desk, grant, proposal
 from tests.support.fixtures import DatabaseFactory
 
@@ -259,3 +260,33 @@ async def test_a_school_works_on_its_own_approach_with_the_same_goals(desk: Desk
         "propose-goal", desk.mother, **proposal(desk.other_child, desk.mother.id, domain="partnership")
     )
     assert made["status"] == "proposed"
+
+
+async def test_a_childs_page_is_its_goals_scores_and_plan_in_one_look(desk: Desk) -> None:
+    table = await Table(desk).sit()
+    goal = await table.goal()
+    wrong = await desk.score(goal, table.teacher, 2)
+    await table.ask(table.teacher, "correct-score", score=wrong, version=1, reason="slip")
+    kept = await desk.score(goal, table.mum, 0)
+    plan = await table.draft(goals=(goal,))
+    found = await table.ask(table.mum, "child-page", about=table.child)
+    assert [one["id"] for one in found["goals"]] == [str(goal)]
+    assert found["scores"] == [
+        {"id": str(kept), "goal": str(goal), "setting": "home", "level": 0, "observed_on": "2026-03-01"}
+    ]
+    assert (found["plan"]["id"], found["text"]["number"]) == (plan["plan"], 1)
+    same = await table.ask(table.mum, "goals-of-child", about=table.child)
+    assert {name: found[name] for name in same} == same
+    looks = [one["data"] for one in await desk.told() if one["data"]["fact"].get("query") == "child-page"]
+    assert [(one["act"]["category"], one["fact"]["things"]) for one in looks] == [
+        ("goals", 1),
+        ("observations", 1),
+        ("plan", 1),
+    ]
+    theirs = await table.ask(table.stepdad, "child-page", about=table.child)
+    assert (theirs["scores"], theirs["scores_shown"], theirs["plan"]["id"]) == ([], False, plan["plan"])
+    await desk.give(table.child, grant(table.stepdad.id, Role.SUPPORT_COMMITTEE, (Action.VIEW,), (Category.GOALS,)))
+    theirs = await table.ask(table.stepdad, "child-page", about=table.child)
+    assert (theirs["plan"], theirs["text"], theirs["plan_shown"]) == (None, None, False)
+    empty = await table.ask(desk.mother, "child-page", about=desk.other_child)
+    assert (empty["goals"], empty["scores"], empty["plan_shown"]) == ([], [], False)

@@ -130,6 +130,7 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "qry goals.export-plan": lambda plan: {"plan": plan, "purpose": "own_data"},
     "qry goals.agreements": lambda plan: {"plan": plan, "purpose": "guidance"},
     "qry goals.goals-of-child": lambda child: {"about": child, "purpose": "guidance"},
+    "qry goals.child-page": lambda child: {"about": child, "purpose": "guidance"},
     "qry goals.goal": lambda goal: {"goal": goal, "purpose": "guidance"},
     "qry network.child-network": lambda child: {"child": child, "purpose": "guidance"},
     "qry network.consents": lambda child: {"child": child, "purpose": "guidance"},
