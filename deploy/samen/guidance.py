@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -14,12 +15,12 @@ from deploy.samen.asking import ask_goals, give_goals, show_found
 from deploy.samen.options import About, As, AsJson, Json, Key, School, Why
 from deploy.samen.up import Dir
 from shared.events.conversations import GuidanceStep
-from shared.events.words import Purpose, school_subject
+from shared.events.words import Purpose, Role, school_subject
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to a group."""
-    for command in (heard_summary, guidance, write_guidance):
+    for command in (heard_summary, heard_measure, heard_score, guidance, write_guidance):
         app.command()(command)
 
 
@@ -43,7 +44,43 @@ def heard_summary(
         table.add_column(column)
     for role, counts in found["roles"].items():
         table.add_row(role, *(str(counts[one]) for one in ("yes", "partly", "no")), found["until"][role])
-    show_found(found, json_, table)
+    show_found(found, json_, table, measured_of(found["measures"]))
+
+
+def measured_of(measures: list[Json]) -> Iterator[str]:
+    """Yield which goals of the school are measured by the figures, where they stand, and what to do."""
+    for one in measures:
+        shares = ", ".join(map(str, one["thresholds"]))
+        yield f"goal {one['goal']} is measured by {one['role']} (-1, 0, +1, +2 from {shares} percent)"
+        if one["level"] is None:
+            yield "    too few answered for a figure"
+        else:
+            done = "scored" if one["until"] == one["scored_until"] else f"`samen talk heard-score {one['goal']}`"
+            yield f"    up to and with {one['until']}: {one['level']:+d}, {done}"
+
+
+def heard_measure(
+    goal: Annotated[UUID, typer.Argument(help="A goal of the school's own approach.")],
+    school: School,
+    person: As,
+    role: Annotated[Role, typer.Option("--role", help="Whose answers.")],
+    shares: Annotated[list[int], typer.Option("--from", help="From which percent on -1, 0, +1, +2: four times.")],
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Measure a goal of the school by how many felt heard: figures of ten people or more, never a person or a child."""
+    give_goals(directory, school, person, "measure-by-heard", {"goal": goal, "role": role, "thresholds": shares}, key)
+
+
+def heard_score(
+    goal: Annotated[UUID, typer.Argument(help="A goal that is measured so.")],
+    school: School,
+    person: As,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Score such a goal from the newest figures; each figure is scored once."""
+    give_goals(directory, school, person, "score-from-heard", {"goal": goal}, key)
 
 
 def guidance(

@@ -40,6 +40,7 @@ from services.goals.life import (
     decide_propose,
     move,
 )
+from services.goals.measuring import MeasureByHeard, ScoreFromHeard, decide_measure, decide_score_from_heard
 from services.goals.outcomes import (
     HeardSummary,
     RecordOutcome,
@@ -174,6 +175,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("conversation-invite", ConversationInvite, "read_conversation", decide_invite),
     Endpoint("calendar-entry", CalendarEntry, "read_calendar_entry", decide_calendar_entry),
     Endpoint("heard-summary", HeardSummary, "read_heard", decide_heard_summary),
+    Endpoint("measure-by-heard", MeasureByHeard, "read_goal_to_measure", decide_measure),
+    Endpoint("score-from-heard", ScoreFromHeard, "read_goal_to_measure", decide_score_from_heard),
     Endpoint("guidance", Guidance, "read_guidance", decide_guidance),
     Endpoint("insight", Insight, "read_insight", decide_insight),
     Endpoint("export-child", ExportChild, "read_export", decide_export_child),

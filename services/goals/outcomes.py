@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from services.goals.heard_figures import Heard, summary
 from services.goals.life import Paragraph, Version
+from services.goals.measuring import measured
 from services.goals.model import today
 from services.goals.plan_queries import answered
 from services.goals.talk import enter, no_strangers, possible
@@ -132,5 +133,6 @@ def decide_heard_summary(asked: Asked[HeardSummary], seen: Snapshot) -> Change:
     permit = seen.require(asked, Action.VIEW, Category.CONVERSATIONS)
     if permit.subject != school_subject(asked.school):
         raise invalid("this is counted over a school: name the school's own subject", "about")
-    found = summary(seen.state["answers"], today(seen.now))
+    figures = summary(seen.state["answers"], today(seen.now))
+    found = figures | {"measures": measured(seen.state, figures)}
     return answered((permit,), "heard-summary", len(found["roles"]), found)

@@ -139,8 +139,15 @@ def decide_score(asked: Asked[ScoreGoal], seen: Snapshot) -> Change:
     trouble = _trouble(asked.body, goal, seen)
     if trouble is not None:
         raise trouble
-    sheet = _Sheet(goal, goal.latest).add(asked, seen, permit, asked.body.setting, asked.body)
-    return _change(seen, [permit], [sheet])
+    return scored(asked, seen, permit, goal, asked.body.setting, asked.body)
+
+
+def scored(
+    asked: Asked[Any], seen: Snapshot, permit: Permit, goal: GoalState, setting: Setting, score: Score, *more: Row
+) -> Change:
+    """Returns the Change of one score, with what else is written with it."""
+    change = _change(seen, [permit], [_Sheet(goal, goal.latest).add(asked, seen, permit, setting, score)])
+    return replace(change, rows=(*change.rows, *more))
 
 
 def decide_score_many(asked: Asked[ScoreGoals], seen: Snapshot) -> Change:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from shared.events import conversations, plans
 from shared.events.base import Fact, by_type
-from shared.events.words import Setting
+from shared.events.words import Role, Setting
 
 
 class Domain(StrEnum):
@@ -184,6 +184,15 @@ class ScoreCorrected(_Goals):
     replaced_by: UUID | None = None
 
 
+class HeardMeasureSet(_Goals):
+    """A goal of the school itself is measured by how many in this role felt heard; `thresholds` in percent."""
+
+    NAME: ClassVar[str] = "heard-measure.set"
+    goal: UUID
+    role: Role
+    thresholds: tuple[int, ...]
+
+
 class DivergenceSeen(_Goals):
     """The latest scores of two settings came to differ by two levels or more: a reason to talk."""
 
@@ -211,6 +220,7 @@ FACTS = by_type(
         ScoreRecorded,
         ScoreCorrected,
         DivergenceSeen,
+        HeardMeasureSet,
         *plans.FACTS,
         *conversations.FACTS,
     )

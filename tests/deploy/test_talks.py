@@ -16,6 +16,7 @@ TALK, PERSON, CHILD = (str(UUID(int=number, version=4)) for number in range(1, 4
 WHO = ("--school", "the-oak", "--as", PERSON)
 SEEN = (*WHO, "--sequence", "1")
 AT = ("--at", "2027-01-15T15:30")
+SHARES = [part for share in (40, 60, 75, 90) for part in ("--from", str(share))]
 COMMANDS = {
     "plan-conversation": ("plan", CHILD, *WHO, *AT, "--why", "lezen", "--with", PERSON, "--point", "slapen"),
     "move-conversation": ("move", TALK, *SEEN, *AT, "--place", "thuis"),
@@ -31,6 +32,8 @@ COMMANDS = {
     "conversation": ("show", TALK, *WHO),
     "conversation-invite": ("ics", TALK, *WHO, "--language", "en"),
     "heard-summary": ("heard-summary", *WHO),
+    "measure-by-heard": ("heard-measure", PERSON, *WHO, "--role", "guardian", *SHARES),
+    "score-from-heard": ("heard-score", PERSON, *WHO),
     "guidance": ("guidance", CHILD, *WHO),
     "write-guidance": ("write-guidance", "talking", *WHO, "--prompt", "luister", "--example", "vertel"),
 }
@@ -76,6 +79,16 @@ ANSWERS: dict[str, Any] = {
         "roles": {"guardian": {"yes": 9, "partly": 1, "no": 0}},
         "until": {"guardian": "2027-01"},
         "too_few": True,
+        "measures": [
+            {
+                "goal": PERSON,
+                "role": "guardian",
+                "thresholds": [40, 60, 75, 90],
+                "level": 2,
+                "until": "2027-01",
+                "scored_until": None,
+            }
+        ],
         "smallest_group": 10,
     },
     "guidance": {"guidance": GUIDANCE},
@@ -113,6 +126,8 @@ def test_a_conversation_reads_as_its_agenda_its_outcomes_and_what_is_asked(clien
         assert words in told
     counts = CliRunner().invoke(app, ["talk", *COMMANDS["heard-summary"]]).output
     assert "too small" in counts
+    assert f"goal {PERSON} is measured by guardian" in counts
+    assert "up to and with 2027-01: +2, `samen talk heard-score" in counts
     assert "2027-01" in counts
     file = tmp_path / "talk.ics"
     assert CliRunner().invoke(app, ["talk", *COMMANDS["conversation-invite"], "--out", str(file)]).exit_code == 0

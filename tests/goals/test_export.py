@@ -145,7 +145,7 @@ async def test_what_is_not_r4_is_found(table: Table) -> None:
     resources = {entry["resource"]["resourceType"]: entry["resource"] for entry in found["entry"]}
 
     def planted(kind: str, **more: object) -> Json:
-        made = copy.deepcopy(found)
+        made: Json = copy.deepcopy(found)
         one = next(one["resource"] for one in made["entry"] if one["resource"]["resourceType"] == kind)
         one.update(more)
         return made

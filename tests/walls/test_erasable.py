@@ -41,6 +41,7 @@ KEPT = {
         "goal_template": "of the school",
         "school_calendar": "of the school",
         "guidance": "of the school: its expert team's words",
+        "heard_measure": "of the school: by which figures a goal of its own is measured",
         "goal_template_text": "of the school: example words about no child",
     },
     "notifications": {

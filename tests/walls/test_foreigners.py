@@ -123,6 +123,8 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "qry goals.conversation": lambda talk: {"conversation": talk, "purpose": "guidance"},
     "qry goals.conversation-invite": lambda talk: {"conversation": talk, "purpose": "guidance"},
     "qry goals.calendar-entry": lambda talk: {"conversation": talk, "member": str(uuid4()), "purpose": "guidance"},
+    "cmd goals.measure-by-heard": lambda goal: {"goal": goal, "role": "guardian", "thresholds": [40, 60, 75, 90]},
+    "cmd goals.score-from-heard": lambda goal: {"goal": goal},
     "qry goals.heard-summary": lambda child: {"about": child, "purpose": "guidance"},
     "qry goals.guidance": lambda child: {"about": child, "purpose": "guidance"},
     "qry goals.insight": lambda child: {"about": child, "purpose": "guidance"},

@@ -217,8 +217,8 @@ async def first_child(asker: Asker, kid: UUID) -> None:
         asker.goals.setdefault(kid, []).append(UUID(goal))
     today = datetime.now(UTC).date()
     for number in range(SCORES):
-        body = {"level": number % 5 - 2, "setting": "school", "observed_on": today - timedelta(days=SCORES - number)}
-        await asker.ask("score-goal", goal=asker.goals[kid][0], **body)
+        body: dict[str, Any] = {"goal": asker.goals[kid][0], "level": number % 5 - 2, "setting": "school"}
+        await asker.ask("score-goal", None, **body, observed_on=today - timedelta(days=SCORES - number))
     action = {"what": "reads aloud", "who": [teacher(SCHOOL)], "where": ["school"], "until": today + timedelta(days=60)}
     made = await asker.ask("draft-plan", about=kid, outlook="onwards", goals=asker.goals[kid], actions=[action] * 5)
     asker.plans[kid] = UUID(made["plan"])
