@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
+import aiohttp
 import pydantic_core
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from deploy.keys import private_pem
 from shared.db import Database
 from shared.events.base import Act, Event, Fact
 from shared.events.network import AccessChanged, AuthorityEnded, MembershipEnded
+from shared.events.notifications import NoticeSent
 from shared.events.words import Category, Role
 from tests.notifications.mailserver import Server, serving
-from tests.notifications.support import Lane, act, grant, make_due, states, told
+from tests.notifications.support import Lane, act, grant, journaled, make_due, states, told
 from tests.support.fixtures import LoginFactory, ServiceFactory
 from tests.support.processes import ServiceProcess
 
@@ -68,9 +73,9 @@ async def network(nats_login: LoginFactory, school: str) -> Network:
     return played
 
 
-async def running(run_service: ServiceFactory, server: Server) -> ServiceProcess:
+async def running(run_service: ServiceFactory, server: Server, **more: str) -> ServiceProcess:
     return await run_service(
-        "notifications", SAMEN_WITNESSES="[]", SAMEN_SMTP_HOST="127.0.0.1", SAMEN_SMTP_PORT=str(server.port)
+        "notifications", SAMEN_WITNESSES="[]", SAMEN_SMTP_HOST="127.0.0.1", SAMEN_SMTP_PORT=str(server.port), **more
     )
 
 
@@ -85,7 +90,7 @@ async def tell(network: Network) -> None:
 async def settled(db: Database, school: str, *wanted: str) -> list[str]:
     """Waits until the school's deliveries stand like this."""
     async with asyncio.timeout(20):
-        while (found := [state for state, _, _ in await states(db, school)]) != list(wanted):  # noqa: ASYNC110  another process writes
+        while (found := sorted(state for state, _, _ in await states(db, school))) != sorted(wanted):  # noqa: ASYNC110  another process writes
             await asyncio.sleep(0.05)
     return found
 
@@ -121,6 +126,45 @@ async def test_killed_after_acceptance_it_sends_the_same_mail_again(
     assert len(server.ids) == 2
     assert len(set(server.ids)) == 1
     assert await told(db, school) == ["notice.queued", "notice.claimed", "notice.claimed", "notice.sent"]
+    async with db.school(school) as conn:
+        sent = (await journaled(conn))[-1]
+    assert sent.fact(NoticeSent).doubts == 1
+
+
+async def test_one_press_on_the_link_in_a_mail_ends_mails_at_once_and_names_nobody(
+    run_service: ServiceFactory, network: Network, server: Server, db: Database, school: str, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("s" * 48)
+    (tmp_path / "vapid.pem").write_bytes(private_pem(generate_private_key(SECP256R1())))
+    port_file = tmp_path / "port"
+    process = await running(
+        run_service,
+        server,
+        SAMEN_CHANNEL_SECRET=str(tmp_path / "secret"),
+        SAMEN_VAPID_KEY=str(tmp_path / "vapid.pem"),
+        SAMEN_DOOR_PORT="0",
+        SAMEN_DOOR_PORT_FILE=str(port_file),
+        SAMEN_DOOR_URL="https://deur.school.example",
+        SAMEN_MAIL_BOUNCES="bounce@school.example",
+        SAMEN_BOUNCE_TOKEN="token",
+    )
+    await tell(network)
+    await settled(db, school, "sent")
+    link = server.accepted[0][1]["List-Unsubscribe"].strip("<>")
+    assert link.startswith("https://deur.school.example/afmelden/")
+    for name in (school, str(MEMBER), str(CHILD), CANARY):
+        assert name not in link
+    here = link.replace("https://deur.school.example", f"http://127.0.0.1:{port_file.read_text()}")
+    async with aiohttp.ClientSession() as web:
+        async with web.get(here) as shown:
+            assert shown.status == 200
+        async with web.post(here, data={"List-Unsubscribe": "One-Click"}) as pressed:
+            assert pressed.status == 200
+    await tell(network)
+    await settled(db, school, "sent", "cancelled")
+    assert len(server.accepted) == 1
+    process.stop()
+    assert CANARY not in process.log.read_text()
 
 
 async def test_events_that_concern_nobody_cause_no_mail(
