@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from uuid import uuid4
 
 import jwt
 import pytest
+from aiohttp.abc import ResolveResult
 from py_vapid import Vapid02
 
 from services.notifications.channel import Letter, NotSent, Target
@@ -150,6 +152,26 @@ async def test_nothing_is_pushed_on_a_claim_that_is_too_old(pushed: Pushed) -> N
     assert pushed.service.accepted == []
 
 
+class Slow(Here):
+    """Takes longer to find the push service than a claim may."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        await asyncio.sleep(0.3)
+        return await super().resolve(host, port, family)
+
+
+async def test_nothing_is_pushed_late_because_the_connection_took_its_time(pushed: Pushed) -> None:
+    browser = await pushed.subscribe()
+    pushed.settings.resolver = Slow()
+    channel, before = PushChannel(pushed.settings), asyncio.get_running_loop().time() + 0.2
+    with pytest.raises(NotSent, match="claim_too_old"):
+        await channel.send(Letter(uuid4(), uuid4()), Target(browser.subscription()), datetime.now(UTC), before)
+    await channel.close()
+    assert pushed.service.accepted == []
+
+
 async def test_a_certificate_that_is_not_trusted_gets_nothing(pushed: Pushed) -> None:
     pushed.settings.tls = ssl.create_default_context()
     await pushed.subscribe()
@@ -182,6 +204,12 @@ INSIDE = (
 @pytest.mark.parametrize("address", INSIDE.split())
 def test_an_address_inside_is_no_public_one(address: str) -> None:
     assert not is_public(address)
+
+
+async def test_a_name_is_resolved_to_public_addresses_only() -> None:
+    with pytest.raises(OSError, match="no public address"):
+        await PublicOnly().resolve("localhost", 443)
+    assert await PublicOnly(lambda _: True).resolve("localhost", 443)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2a00:1450:4013:c00::5e"])

@@ -172,6 +172,17 @@ async def test_what_is_urgent_overtakes_a_batch_that_is_under_way(house: House) 
     assert await ordinary == 20
 
 
+async def test_while_something_urgent_is_under_way_nothing_else_begins(house: House) -> None:
+    await house.tell(MEMBER, OTHER)
+    sender = house.sender()
+    with sender.yielding.going(urgent=True):
+        ordinary = asyncio.create_task(sender.send_due(house.school))
+        await asyncio.sleep(0.3)
+        assert (house.server.accepted, await house.states()) == ([], [("queued", 0, None)] * 2)
+    assert await ordinary == 2
+    assert len(house.server.accepted) == 2
+
+
 async def test_what_is_urgent_is_first_in_the_queue(house: House) -> None:
     await house.tell(MEMBER)
     await house.tell(MEMBER, OTHER)
