@@ -44,7 +44,8 @@ SETTINGS = MailSettings(sender="niet-antwoorden@bench.example", per_minute=0, pe
 FILL = """
 WITH made AS (
     INSERT INTO notice (school, id, version, member, about, source, kind, category, purpose, state, occurred_at, queued_at)
-    SELECT $1, gen_random_uuid(), 1, ($3::uuid[])[1 + n % cardinality($3::uuid[])], $2, gen_random_uuid(), 'goal_accepted',
+    SELECT $1, gen_random_uuid(), 1, ($3::uuid[])[1 + n % cardinality($3::uuid[])],
+           ($2::uuid[])[1 + n % cardinality($2::uuid[])], gen_random_uuid(), 'goal_accepted',
            'goals', 'guidance', 'unread', clock_timestamp(), clock_timestamp()
       FROM generate_series(1, $4) n
     RETURNING id, member, about
@@ -82,6 +83,7 @@ async def post(servers: BenchServers) -> AsyncIterator[Post]:
     port = (await sink.ask("arrived"))["port"]
     db = await Database.connect(made["notifications"].dsn, 10)
     unit, members = Unit("notifications", db, Ids()), [uuid4() for _ in range(MEMBERS)]
+    children = [uuid4() for _ in members]  # each member's own: as a school's mails are about many children
     reviews = grant(
         REVIEWER,
         role=Role.SCHOOL_LEADER,
@@ -90,11 +92,13 @@ async def post(servers: BenchServers) -> AsyncIterator[Post]:
         purposes=(Purpose.OVERSIGHT,),
     )
     async with db.school(SCHOOL) as conn:
-        await conn.execute(ACCESS, SCHOOL, CHILD, by_member([reviews, *(grant(member) for member in members)]))
         await conn.execute(LEASE, SCHOOL)
+        await conn.execute(ACCESS, SCHOOL, CHILD, by_member([reviews]))
+        for member, child in zip(members, children, strict=True):
+            await conn.execute(ACCESS, SCHOOL, child, by_member([grant(member)]))
     for _ in range(0, DIGEST, CHUNK):
         async with db.school(SCHOOL) as conn:
-            await conn.execute(FILL, SCHOOL, CHILD, members, CHUNK)
+            await conn.execute(FILL, SCHOOL, children, members, CHUNK)
     number = 0
 
     async def contact(_school: str, member: UUID, _about: UUID) -> str:
