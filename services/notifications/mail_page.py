@@ -118,7 +118,7 @@ def _part(says: Says, leave: str | None) -> str:
     small = [escape(line) for line in says.small]
     if says.leave and leave:
         small.append(
-            f'{escape(says.leave)} <a href="{escape(leave)}" style="color:inherit">{escape(says.leave_link)}</a>'
+            f'{escape(says.leave)} <a\nhref="{escape(leave)}"\nstyle="color:inherit">{escape(says.leave_link)}</a>'
         )
     return PART.format(
         language=says.language,

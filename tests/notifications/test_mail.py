@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+from dataclasses import replace
 from email.message import EmailMessage
 from email.policy import default
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from services.notifications.channel import Letter
-from services.notifications.mail import MailSettings, compose, is_address, message_id
+from services.notifications.mail import MailSettings, compose, compose_whole, is_address, message_id
 from tests.notifications.support import NOW, later
 
 SETTINGS = MailSettings(sender="niet-antwoorden@school.example", link="https://school.example/berichten")
@@ -42,6 +43,38 @@ def test_two_mails_differ_in_nothing_but_address_date_and_notice() -> None:
     mine = compose(Letter(NOTICE, NOTICE), "ouder@thuis.example", NOW, SETTINGS)
     changed = {line.partition(b":")[0] for line in set(mine.splitlines()) ^ set(other.splitlines())}
     assert changed == {b"To", b"Date", b"Message-ID"}
+
+
+@pytest.mark.parametrize("leave", [None, "https://deur.example/afmelden/" + "Ab_-" * 60])
+@pytest.mark.parametrize(
+    "letter",
+    [
+        Letter(NOTICE, NOTICE),
+        Letter(NOTICE, NOTICE, 7, "en", urgent=True),
+        Letter(NOTICE, NOTICE, 1, "nl", reminder=True),
+    ],
+)
+def test_what_is_made_from_a_mail_made_before_is_the_same_mail(letter: Letter, leave: str | None) -> None:
+    for address in ("a@b.example", "x" * 60 + "@" + "y" * 60 + ".example"):
+        one = replace(letter, leave=leave)
+        quick, whole = (
+            email.message_from_bytes(made(one, address, NOW, SETTINGS), policy=default)
+            for made in (compose, compose_whole)
+        )
+        assert [(name, str(value)) for name, value in quick.items()] == [(n, str(v)) for n, v in whole.items()]
+        parts = [[part.get_content() for part in one.walk() if not part.is_multipart()] for one in (quick, whole)]
+        assert parts[0] == parts[1]
+        lines = compose(one, address, NOW, SETTINGS).partition(b"\r\n\r\n")[2].splitlines()
+        assert max(map(len, lines)) <= 78  # RFC 5322, 2.1.1
+
+
+def test_a_link_that_quoted_printable_would_change_is_made_whole() -> None:
+    letter = Letter(NOTICE, NOTICE, leave="https://deur.example/?a=b")
+    found = email.message_from_bytes(compose(letter, "a@b.example", NOW, SETTINGS), policy=default)
+    assert isinstance(found, EmailMessage)
+    body = found.get_body(("plain",))
+    assert body is not None
+    assert "https://deur.example/?a=b" in body.get_content()
 
 
 def test_dutch_comes_first_and_the_link_stands_in_both() -> None:
