@@ -12,6 +12,7 @@ import pytest
 from nats.aio.client import Client
 
 from tests.faults.apps import App, let_in
+from tests.faults.books import at_rest
 from tests.faults.cast import Kid, goal_for, open_school
 from tests.faults.door import Door
 from tests.faults.stage import Stage, until
@@ -109,6 +110,27 @@ async def test_kills_and_a_wiped_broker_cost_a_tool_nothing_and_a_withdrawal_is_
     assert app.goals() == [app.theirs(goal) for goal in goals]
     assert got.numbers == list(range(1, len(got.messages) + 1))
     await withdrawn(app)
+    await judged(stage)
+
+
+async def judged(stage: Stage) -> None:
+    """The log's own judge weighed every line, each disclosure to a tool too, and finds nothing."""
+    await at_rest(stage)
+
+    async def all_weighed() -> bool:
+        async with stage.admin("audit") as conn:
+            return bool(
+                await conn.fetchval(
+                    "SELECT bool_and(p.idx >= h.size) FROM log_head h LEFT JOIN judge_position p ON p.school = h.school"
+                )
+            )
+
+    await until(all_weighed, 30, "every line is weighed")
+    async with stage.admin("audit") as conn:
+        found = await conn.fetch(
+            "SELECT f.code, l.type FROM finding f JOIN line l ON (l.school, l.idx) = (f.school, f.idx)"
+        )
+    assert [tuple(row) for row in found] == []
 
 
 async def withdrawn(app: App) -> None:
