@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.gate.model import SERVICE, At, Message, Outlet, ToolState, parsed
+from services.gate.model import SERVICE, At, Message, Outlet, ToolState, named
 from shared import access
 from shared.access import Denial, Permit
 from shared.erasure import act_of_service
@@ -127,9 +127,9 @@ class Batch:
 
     def _let_out(self, item: Mapping[str, Any], permit: Permit, epoch: int, seq: int) -> None:
         message = Message.put_out(epoch, seq, item["event"], permit.subject, Category(item["category"]))
-        event = parsed(item["event"])
-        fact = PutOut(tool=self.asked.actor.id, tool_epoch=epoch, sequence=seq, source=event.id, what=event.type)
-        self.events.append(NewEvent(fact, permit.subject, permit.act, thing=event.thing))
+        source, what, thing = named(item["event"])
+        fact = PutOut(tool=self.asked.actor.id, tool_epoch=epoch, sequence=seq, source=source, what=what)
+        self.events.append(NewEvent(fact, permit.subject, permit.act, thing=thing))
         self.messages.append(message)
 
     def _void(self, item: Mapping[str, Any], about: UUID, *, closed: bool) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 import pydantic_core
 
-from services.gate.model import SERVICE, UUIDS, Kind, Message, pseudonym
+from services.gate.model import SERVICE, UUIDS, Kind, Message, pseudonym_of
 from shared.events.base import stamp
 from shared.events.gate import PutOutVoided, WithdrawalTold
 from shared.events.words import NAMESPACE
@@ -47,7 +47,7 @@ class Speech:
         if found is None:
             if len(self.known) >= REMEMBERED:
                 self.known.clear()
-            found = self.known[ours] = str(pseudonym(self.secret, UUID(ours)))
+            found = self.known[ours] = pseudonym_of(bytes.fromhex(self.secret), ours)
         return found
 
     def say(self, message: Message, at: datetime) -> Leaving:

@@ -53,10 +53,16 @@ def pseudonym(secret: str, ours: UUID) -> UUID:
 
     HMAC-SHA256 shaped as a UUID of version 8 (RFC 9562): without the secret nobody can lead one tool's to another's.
     """
-    made = bytearray(hmac.digest(bytes.fromhex(secret), ours.bytes, "sha256")[:16])
+    return UUID(pseudonym_of(bytes.fromhex(secret), str(ours)))
+
+
+def pseudonym_of(key: bytes, ours: str) -> str:
+    """Returns the same of an id in text, for who makes many: `key` is the secret's bytes."""
+    made = bytearray(hmac.digest(key, bytes.fromhex(ours.replace("-", "")), "sha256")[:16])
     made[6] = 0x80 | made[6] & 0x0F
     made[8] = 0x80 | made[8] & 0x3F
-    return UUID(bytes=bytes(made))
+    text = made.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def ids_in(text: str) -> set[UUID]:
@@ -142,6 +148,13 @@ class Kind(StrEnum):
 def parsed(text: str) -> Event:
     """Returns an event of another service from its text: one that many tools want is read once."""
     return Event.parse(text.encode())
+
+
+@lru_cache(maxsize=4096)
+def named(text: str) -> tuple[UUID, str, UUID | None]:
+    """Returns an event's id, type and thing."""
+    event = parsed(text)
+    return event.id, event.type, event.thing
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ class Place:
     seq: int = 0
     failures: int = 0
     until: float = 0.0
+    untold: bool = True
+    """It may be that the tool is to be told of a withdrawal: those go first."""
     again: bool = False
     """Something came while its worker was at work."""
     worker: asyncio.Task[None] | None = None

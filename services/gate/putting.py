@@ -35,8 +35,9 @@ from shared.unit_run import Unit
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
-BATCH = 200
-TOOLS_AT_ONCE = 64
+BATCH = 100
+TOOLS_AT_ONCE = 16
+"""So many of one school may share a commit: with `BATCH` no more lines than fit in a statement's time."""
 LONGEST_REST_S = 5.0
 ALARM_AFTER = 30
 """Failures in a row, each rested after, until a tool that can't be put out to is an alarm."""
@@ -93,7 +94,9 @@ class Putter:
         """Gives every tool of a school for which something waits its worker."""
         async with self.db.school(school) as conn:
             waiting = await store.list_waiting(conn, school)
-        for tool in waiting:
+        for tool, untold in waiting.items():
+            place = self.places.setdefault((school, tool), Place())
+            place.untold |= untold
             self._employ((school, tool))
 
     def _employ(self, key: Key) -> None:
@@ -111,7 +114,7 @@ class Putter:
                 try:
                     await self.serve(key, place)
                 except (Problem, Transient, Late, *LOST, asyncpg.PostgresError) as error:
-                    place.at = None  # whatever arrived, it is read where the stream ends
+                    place.at, place.untold = None, True  # whatever arrived, it is read where the stream ends
                     if _moved(error) and place.failures == 0:
                         place.failures, place.again = 1, True
                         continue
@@ -137,7 +140,8 @@ class Putter:
                 place.at = await self._find(key, place)
             if place.at is None:
                 return
-            if await self._step(key, place, MARKERS, ClaimMarkers):
+            if place.untold:
+                place.untold = await self._step(key, place, MARKERS, ClaimMarkers)
                 continue
             if not await self._step(key, place, CLAIM, ClaimPutOuts):
                 return

@@ -42,9 +42,12 @@ SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[]) AS x (t
  ORDER BY x.tool, x.theirs, x.about ON CONFLICT DO NOTHING
 """
 WAITING = """
-SELECT t.id FROM tool t LEFT JOIN outlet o ON o.school = t.school AND o.id = t.id
+SELECT t.id, u.untold
+  FROM tool t LEFT JOIN outlet o ON o.school = t.school AND o.id = t.id
+ CROSS JOIN LATERAL (
+       SELECT EXISTS (SELECT FROM marker m WHERE m.school = $1 AND m.tool = t.id AND m.told_at IS NULL) AS untold) u
  WHERE t.school = $1 AND t.channel = 'nats'
-   AND (EXISTS (SELECT FROM marker m WHERE m.school = $1 AND m.tool = t.id AND m.told_at IS NULL)
+   AND (u.untold
      OR (t.state = 'active'
          AND (EXISTS (SELECT FROM put_out p WHERE p.school = $1 AND p.tool = t.id AND p.seq IS NULL)
            OR o.out_seq < o.seq)))
@@ -145,9 +148,9 @@ async def queue(
     await conn.execute(QUEUE, school, *(list(column) for column in zip(*put_outs, strict=True)))
 
 
-async def list_waiting(conn: Connection, school: str) -> list[UUID]:
-    """Returns the tools for which something waits."""
-    return [row["id"] for row in await conn.fetch(WAITING, school)]
+async def list_waiting(conn: Connection, school: str) -> dict[UUID, bool]:
+    """Returns the tools for which something waits, and whether that is a withdrawal."""
+    return {row["id"]: row["untold"] for row in await conn.fetch(WAITING, school)}
 
 
 async def get_place(conn: Connection, school: str, tool: UUID) -> asyncpg.Record | None:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from nats.aio.subscription import Subscription
 
+from services.gate.putting import BATCH
 from shared.events.base import Event
 from shared.events.words import Category
 from tests.bench.harness import Report, Run, Target, report
@@ -48,7 +49,7 @@ async def _furnished(house: House) -> tuple[list[Tool], list[UUID]]:
     for child in children:
         house.given[child] = {tool.id: {Category.GOALS} for tool in tools}
         await house.allow(child, tools[0], Category.GOALS)
-    house.putter.batch = 200
+    house.putter.batch = BATCH
     return tools, children
 
 
