@@ -22,7 +22,7 @@ from shared.erasure import act_of_service
 from shared.errors import Problem, ProblemType
 from shared.events.base import NewEvent
 from shared.events.gate import PutOut, PutOutVoided, WithdrawalTold
-from shared.events.words import Action, Category, Purpose
+from shared.events.words import Action, Category, Purpose, school_subject
 from shared.unit import Asked, Change, Endpoint, Request, Row, Snapshot
 
 
@@ -83,7 +83,7 @@ class Batch:
     def take(self, item: Mapping[str, Any]) -> bool:
         """Takes the next item; False: it, and so what follows, must wait."""
         if item.get("withdrawal") is not None:
-            self.messages.append(withdrawal_again(item))
+            self.messages.append(Message.withdrawal_of(item))
             return True
         if item["void"]:
             self.messages.append(Message.void(item["epoch"], item["seq"]))
@@ -180,7 +180,7 @@ def decide_markers(asked: Asked[ClaimMarkers], seen: Snapshot) -> Change:
             values, number = {"epoch": state["epoch"], "seq": seq, "taken_out": marker["fetchable"]}, seq
             rows.append(Row("marker", UUID(marker["id"]), marker["version"], values))
         found = {**marker, **values, "withdrawal": marker["id"], "seq": number}
-        messages.append(withdrawal_again(found))
+        messages.append(Message.withdrawal_of(found))
     aside = at.out_seq < state["seq"] or any(message.seq <= state["seq"] for message in messages)
     outlet = Outlet(state["epoch"], seq, at.moved(state["version"] + 1, aside=aside))
     rows.append(Row("outlet", asked.body.tool, state["version"], outlet.values()))
@@ -204,7 +204,8 @@ def decide_told(asked: Asked[Told], seen: Snapshot) -> Change:
             taken_out=len(marker["taken_out"] or ()),
             due_at=due_at,
         )
-        about, act = UUID(marker["about"]), act_of_service(SERVICE, None)
+        about = school_subject(asked.school) if marker["erased"] else UUID(marker["about"])
+        act = act_of_service(SERVICE, None)
         events.append(NewEvent(fact, about, act, thing=UUID(marker["id"])))
     return Change(permits=(), events=tuple(events), rows=tuple(rows), reply={})
 
@@ -229,17 +230,6 @@ def _tool(asked: Asked[Any], seen: Snapshot) -> Mapping[str, Any]:
 
 def ended(tool: Mapping[str, Any], seen: Snapshot) -> bool:
     return tool["ends_at"] is not None and datetime.fromisoformat(tool["ends_at"]) <= seen.now
-
-
-def withdrawal_again(item: Mapping[str, Any]) -> Message:
-    return Message.withdrawal_of(
-        item["epoch"],
-        item["seq"],
-        UUID(item["withdrawal"]),
-        UUID(item["about"]),
-        Category(item["category"]),
-        tuple(item["taken_out"] or ()),
-    )
 
 
 CLAIM = Endpoint("claim-put-outs", ClaimPutOuts, "read_put_outs", decide_put_outs)

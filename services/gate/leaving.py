@@ -75,11 +75,15 @@ class Speech:
             "category": message.category,
             "taken_out": message.taken_out,
         }
-        told = {**head, "subject": self.theirs(str(message.about)), "category": message.category, "data": named}
+        told = {**head, "subject": self._child(message), "category": message.category, "data": named}
         return Leaving(self._subject(message), _text(told, number), message.seq, rollup=True)
 
     def _subject(self, message: Message) -> str:
-        return f"out.{self.account}.{self.theirs(str(message.about))}.{message.category}"
+        return f"out.{self.account}.{self._child(message)}.{message.category}"
+
+    def _child(self, message: Message) -> str:
+        about = str(message.about)
+        return about if message.erased else self.theirs(about)
 
 
 @lru_cache(maxsize=4096)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -169,6 +169,8 @@ class Message:
     event: Event | None = None
     withdrawal: UUID | None = None
     taken_out: tuple[int, ...] = ()
+    erased: bool = False
+    """The child was erased: `about` is what the tool knew it as."""
 
     @classmethod
     def put_out(cls, epoch: int, seq: int, event: str, about: UUID, category: Category) -> Self:
@@ -181,8 +183,15 @@ class Message:
         return cls(Kind.VOID, epoch, seq)
 
     @classmethod
-    def withdrawal_of(
-        cls, epoch: int, seq: int, withdrawal: UUID, about: UUID, category: Category, taken_out: tuple[int, ...]
-    ) -> Self:
-        """Returns the word that a child's data in a category may not be had any more."""
-        return cls(Kind.WITHDRAWAL, epoch, seq, about, category, None, withdrawal, taken_out)
+    def withdrawal_of(cls, item: Mapping[str, Any]) -> Self:
+        """Returns the word that a child's data in a category may not be had any more, of the row that says so."""
+        return cls(
+            Kind.WITHDRAWAL,
+            item["epoch"],
+            item["seq"],
+            UUID(item["about"]),
+            Category(item["category"]),
+            withdrawal=UUID(item["withdrawal"]),
+            taken_out=tuple(item["taken_out"] or ()),
+            erased=bool(item.get("erased")),
+        )

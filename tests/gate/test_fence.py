@@ -17,12 +17,14 @@ from shared.access_projection import by_member
 from shared.actor import Actor, service_id
 from shared.errors import Problem, Transient
 from shared.events.base import GENESIS
+from shared.events.erasure import ChildErased
 from shared.events.gate import DeletionOverdue, PutOutVoided, WithdrawalTold
 from shared.events.network import AccessChanged
 from shared.events.words import ActorKind, Category, school_subject
 from shared.projection import Position
 from shared.unit import Asked
-from tests.gate.house import House, Tool
+from tests.gate.house import TEACHER, House, Tool
+from tests.notifications.support import act
 
 GOALS, PLAN = Category.GOALS, Category.PLAN
 
@@ -261,4 +263,30 @@ async def test_a_grant_that_runs_out_by_itself_takes_out_what_was_not_fetched(ho
     got = await house.fetch(tool)
     assert got.kinds() == ["goal.accepted", "withdrawal.told"]
     assert got.messages[0]["subject"] == tool.theirs(other)
+    assert (await held(house))[1] == []
+
+
+@pytest.mark.parametrize("told_before", [True, False])
+async def test_an_erased_childs_withdrawal_goes_on_under_the_name_that_its_tool_knew(
+    house: House, *, told_before: bool
+) -> None:
+    tool, child, _ = await begun(house)
+    await house.allow(child, tool)
+    if told_before:
+        await house.put()
+    erased = house.network.add(ChildErased(erasure=uuid4(), rows={}, things=0), child, act(TEACHER), child)
+    await house.apply("network", erased)
+    async with house.db.school(house.school) as conn:
+        for table in ("marker", "put_out", "heard", "pseudonym"):
+            rows = await conn.fetch(f"SELECT t::text FROM {table} t")
+            assert not [row[0] for row in rows if str(child) in row[0]], table
+    await house.wipe(tool)
+    await house.make_stream(tool)
+    await house.lease()
+    await house.put()
+    await house.putter.look_after()
+    await house.put()
+    got = await house.fetch(tool)
+    told = [one for one in got.messages if one["type"].endswith("withdrawal.told.v1")]
+    assert {one["subject"] for one in told} == {tool.theirs(child)}
     assert (await held(house))[1] == []
