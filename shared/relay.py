@@ -71,15 +71,19 @@ class Relay:
         self._publisher = Publisher(bus.client)
         self._woken = asyncio.Event()
         self.also: list[Callable[[str], None]] = []
-        """Who else wants to know at once that something was committed for a school."""
+        """Who else wants to know at once that events were applied for a school."""
         self._poke: asyncio.Task[None] | None = None
         self.backlog = 0
 
-    def wake(self, school: str = "") -> None:
-        """Has what was just committed published at once, by whichever replica is the active one."""
-        self._woken.set()
+    def applied(self, school: str) -> None:
+        """The same, where events of others were applied: what they caused may have somebody waiting here."""
+        self.wake(school)
         for tell in self.also:
             tell(school)
+
+    def wake(self, _school: str = "") -> None:
+        """Has what was just committed published at once, by whichever replica is the active one."""
+        self._woken.set()
         if not self.session.holds_lock and (self._poke is None or self._poke.done()):
             self._poke = asyncio.create_task(self._poke_others())
 

@@ -192,7 +192,7 @@ async def _build(service: Service, settings: Settings, broker: NatsBroker) -> Si
     guard = ForkGuard(Session(settings.relay_database_url, "guard"), bus, settings.consumers, outside, telemetry)
     relay = Relay(Session(settings.relay_database_url, "relay"), bus, telemetry, guard.withheld)
     db.lost.append(guard.doubt)
-    applier = Applier(db, service.lanes, ids, telemetry, relay.wake, guard.stopped)
+    applier = Applier(db, service.lanes, ids, telemetry, relay.applied, guard.stopped)
     producers = [lane.producer for lane in service.lanes]
     session = Session(settings.database_url, "consumer")
     leases = None if service.authority else Leases(db, bus, telemetry)

@@ -111,7 +111,8 @@ class Sender:
         if now() < rest.until:
             return 0
         try:
-            sent = await self.send_due(school)
+            with self.yielding.going(urgent=self.urgent):
+                sent = await self.send_due(school)
         except (Problem, *LOST, asyncpg.PostgresError) as error:
             rest.failures += 1
             rest.until = now() + rest_s(rest.failures)
