@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make demo` to see it, `make test` to trust it.
-.PHONY: help setup demo test check bench faults hammer histories lock clean
+.PHONY: help setup demo test check bench faults hammer histories tamper lock clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -15,6 +15,7 @@ help:
 	@echo "make faults    kill -9 at random moments, fifty times; SEED=n replays a run"
 	@echo "make hammer    100,000 attempts at what is withdrawn, through kills, pauses and cuts; SEED=n replays a run"
 	@echo "make histories the policy against a slow reference, through 10,000 made-up histories; SEED=n replays a run"
+	@echo "make tamper    1,000 tamperings with audit packs and logs, 1,000 judged histories; TRIALS=n, SEED=n from which seed"
 
 setup: $(STAMP)
 
@@ -51,6 +52,10 @@ hammer: setup
 
 histories: setup
 	SAMEN_HISTORIES=$(or $(SAMEN_HISTORIES),10000) $(BIN)/python -m pytest tests/network/test_histories.py $(if $(SEED),--hypothesis-seed=$(SEED))
+
+tamper: setup
+	$(BIN)/python -m tests.audit.tampering $(or $(TRIALS),1000) $(or $(SEED),0)
+	SAMEN_HISTORIES=$(or $(TRIALS),1000) SAMEN_HISTORIES_FROM=$(or $(SEED),0) $(BIN)/python -m pytest -q -s tests/audit/test_judge.py
 
 # Needs uv; the files name no index, so that they install from any.
 lock:

@@ -1,6 +1,6 @@
 """The judge on made-up histories: every planted violation is found by its code, and nothing else.
 
-More of them: `SAMEN_HISTORIES=1000 pytest tests/audit/test_judge.py`.
+More of them: `make tamper`, or `SAMEN_HISTORIES=1000 SAMEN_HISTORIES_FROM=0 pytest tests/audit/test_judge.py`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from tests.audit.support import CARER, MOTHER, TEACHER, Journal, act
 from tests.goals.support import grant
 
 GOALS_ITSELF = {"action": "manage", "basis": "public_task", "kind": "service", "actor": str(service_id("goals"))}
-HISTORIES = int(os.environ.get("SAMEN_HISTORIES", "60"))
+HISTORIES, FIRST = int(os.environ.get("SAMEN_HISTORIES", "60")), int(os.environ.get("SAMEN_HISTORIES_FROM", "0"))
+"""How many, and from which seed."""
 
 
 def _found(history: History) -> tuple[set[tuple[int, str]], set[tuple[int, str]]]:
@@ -60,7 +61,7 @@ def test_a_planted_violation_is_found_by_its_code(name: str) -> None:
 
 def test_all_that_is_planted_is_found_and_nothing_is_invented() -> None:
     told = judged = 0
-    for seed in range(HISTORIES):
+    for seed in range(FIRST, FIRST + HISTORIES):
         random = Random(seed)
         history = History(seed)
         for name in random.sample(sorted(PLANTS), random.randint(0, 6)):
@@ -72,7 +73,9 @@ def test_all_that_is_planted_is_found_and_nothing_is_invented() -> None:
         told += len(planted)
         judged += len(history.log)
     assert told > HISTORIES * 2, "control: violations were planted"
-    print(f"{HISTORIES} histories, {judged} lines judged, {told} violations planted and found, none invented")
+    print(
+        f"{HISTORIES} histories from seed {FIRST}, {judged} lines judged, {told} violations planted and found, none invented"
+    )
 
 
 def test_a_renewed_mandate_carries_on_and_another_change_leaves_it() -> None:

@@ -156,3 +156,16 @@ async def test_the_package_is_for_its_owner_only_as_a_folder_and_as_a_zip(tmp_pa
     with zipfile.ZipFile(tmp_path / "kim.zip") as zipped:
         assert sorted(zipped.namelist()) == sorted(names)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["kim", "kim.zip"], "nothing half-written is left"
+
+
+async def test_names_labels_and_sentences_are_no_tags_either() -> None:
+    services = Services()
+    gathered = Gatherer(services.ask, CHILD)
+    await gathered.run()
+    gathered.parts["network"]["child-file"] |= {"given_name": "<b>Kim</b>", "family_name": "<i>V</i>"}
+    gathered.parts["audit"]["story-nl"] = [{"sentence": "<u>De leraar</u> keek."}]
+    gathered.parts["network"]["child-network"]["<em>key</em>"] = "value"
+    for language in ("nl", "en"):
+        told = page(whole(gathered, "de-eik", CHILD, MUM, "2026-11-29T10:00:00+00:00"), language)
+        assert not any(tag in told for tag in ("<b>", "<i>", "<u>", "<em>"))
+        assert "&lt;b&gt;Kim" in told
