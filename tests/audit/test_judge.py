@@ -74,7 +74,7 @@ def test_all_that_is_planted_is_found_and_nothing_is_invented() -> None:
         judged += len(history.log)
     assert told > HISTORIES * 2, "control: violations were planted"
     print(
-        f"{HISTORIES} histories from seed {FIRST}, {judged} lines judged, {told} violations planted and found, none invented"
+        f"{HISTORIES} histories from seed {FIRST}, {judged} lines, {told} violations planted and found, none invented"
     )
 
 
