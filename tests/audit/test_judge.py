@@ -59,6 +59,7 @@ def test_a_planted_violation_is_found_by_its_code(name: str) -> None:
         assert found == planted, f"seed {seed}"
 
 
+@pytest.mark.timeout(120 + HISTORIES)
 def test_all_that_is_planted_is_found_and_nothing_is_invented() -> None:
     told = judged = 0
     for seed in range(FIRST, FIRST + HISTORIES):
