@@ -89,7 +89,9 @@ ENTRIES = {
         adds=("plan_export:add_to_plans", "plan_answers:add_to"),
     ),
     "school": Entry("Schools: open one, pause or remove all of its tools at once.", "school"),
-    "tool": Entry("A school's own tools: plug one in, see what it gets, pause or remove it.", "tool"),
+    "tool": Entry(
+        "A school's own tools: plug one in, see what it gets, pause or remove it.", "tool", adds=("webhooks:add_to",)
+    ),
     "calendar": Entry("A school's years and holidays: show, set.", "school_calendar"),
     "talk": Entry(
         "Conversations: plan, answer, agenda, hold, outcomes, were you heard?", "talks", adds=("guidance:add_to",)
