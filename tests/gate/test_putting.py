@@ -135,3 +135,17 @@ async def test_a_dead_tool_holds_up_nobody_and_sees_by_its_numbers_what_its_stre
     assert got.numbers == list(range(41 - len(got.numbers), 41))
     assert 0 < len(got.numbers) < 20
     assert house.alarms == []
+
+
+async def test_what_was_claimed_too_long_ago_does_not_leave_and_is_claimed_again_with_a_new_line(house: House) -> None:
+    tool, child = await house.tool(), uuid4()
+    await house.allow(child, tool, GOALS)
+    await house.happens(child)
+    slept = house.make_putter()
+    slept.release_within_s = -1  # as if it had been paused behind its commit
+    await house.put(slept)
+    assert (await house.fetch(tool)).messages == []
+    assert len(await house.told("put-out.made")) == 1
+    await house.put()
+    assert (await house.fetch(tool)).numbers == [1]
+    assert len(await house.told("put-out.made")) == 2, "each time that it may leave has its line"
