@@ -126,8 +126,8 @@ def show_found(found: Json, json_: bool, *shown: Table | Iterable[str]) -> None:
     for one in shown:
         if isinstance(one, Table):
             print_table(one)
-        else:
-            console.print("\n".join(one))
+        elif lines := list(one):
+            console.print("\n".join(lines))
 
 
 def as_json(found: object) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from deploy.samen.asking import as_json, ask_goals, give_goals
 from deploy.samen.ladder import chart
+from deploy.samen.ladder_data import signed
 from deploy.samen.options import About, As, AsJson, Key, School, Why
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
@@ -75,7 +76,7 @@ def list_goals(
             goal["status"],
             goal["achievement"] or "",
             str(goal["weight"]),
-            *(f"{latest[setting]['level']:+d}" if setting in latest else "" for setting in Setting),
+            *(signed(latest[setting]["level"]) if setting in latest else "" for setting in Setting),
             ", ".join(differs),
             f"since {goal['talk_suggested_at'][:10]}" if goal.get("talk_suggested_at") else "",
         )

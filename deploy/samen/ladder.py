@@ -10,6 +10,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from deploy.samen.ladder_data import signed
+
 LEVELS = (2, 1, 0, -1, -2)
 LETTERS = {"home": ("H", "green"), "school": ("S", "cyan"), "care": ("C", "magenta"), "child": ("K", "yellow")}
 """A letter beside the colour, for who sees no colours; K is for kind, so that it is not care's."""
@@ -33,7 +35,7 @@ def chart(scores: Sequence[Mapping[str, Any]], ladder: Sequence[str], baseline: 
         for place in range(width):
             letter, style = _mark(marks.get((level, place), set()), on_baseline=level == baseline)
             row.append(letter, style)
-        table.add_row(f"{level:+d}" if level else "0", Text(ladder[level + 2]), row)
+        table.add_row(signed(level), Text(ladder[level + 2]), row)
     return table
 
 

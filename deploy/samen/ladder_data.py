@@ -60,6 +60,11 @@ class Ladder:
         return min(first, self.target_on), max(last, self.target_on if near else last)
 
 
+def signed(level: int) -> str:
+    """Returns a level as a terminal shows it: +1, 0, -2."""
+    return f"{level:+d}" if level else "0"
+
+
 def spans_apart(scores: Iterable[Score]) -> tuple[Span, ...]:
     """Returns when the latest scores of two settings lay `APART` or more apart; of one day, the last word counts."""
     latest: dict[str, int] = {}

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from rich.markup import escape
 
 from deploy.samen.guidance import guidance_lines
+from deploy.samen.ladder_data import signed
 from deploy.samen.options import Json
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -19,8 +20,8 @@ def suggested_of(found: list[Json]) -> Iterator[str]:
     for one in found:
         yield f"talk about: {escape(one['statement'])}  (goal {one['goal']}, since {one['since'][:10]})"
         for each in one["diverging"]:
-            levels = f"{each['lower']} {each['lower_level']:+d}, {each['higher']} {each['higher_level']:+d}"
-            yield f"    {levels}"
+            low, high = signed(each["lower_level"]), signed(each["higher_level"])
+            yield f"    {each['lower']} {low}, {each['higher']} {high}"
         for each in one["planned"]:
             yield f"    on the agenda of {each['conversation']}, {when_of(each)}"
         if not one["planned"]:

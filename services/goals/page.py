@@ -15,7 +15,7 @@ NAME = "child-page"
 
 
 class ChildPage(Query):
-    """The newest 20 goals, the newest 200 scores of them, the T-scores and the newest plan of a child or a school."""
+    """The newest 20 goals, their newest 200 scores, the T-scores and the newest plan of a child or a school."""
 
     about: UUID
 
@@ -35,7 +35,7 @@ def decide_child_page(asked: Asked[ChildPage], seen: Snapshot) -> Change:
     }
     things = (
         (goals, len(result["goals"])),
-        (observations, len(result["scores"])),
+        (observations, sum(len(one["scores"]) for one in result["scores"])),
         (plan, int(result["plan"] is not None)),
     )
     seen_of = [(permit, count) for permit, count in things if permit is not None]
