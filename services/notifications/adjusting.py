@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from pydantic import Field
 
 from services.notifications import words
-from services.notifications.model import AS_IT_IS, HOME_ROLES, Adjusted, Bound, Rule, read_adjusted
+from services.notifications.rule import AS_IT_IS, HOME_ROLES, Adjusted, Bound, Rule, read_adjusted
 from services.notifications.rules import BY_KIND
 from services.notifications.times import Pace
 from shared.access import Permit

@@ -18,18 +18,10 @@ from pydantic import Field
 
 from services.notifications.commands import may_receive
 from services.notifications.invite import INVITING
-from services.notifications.model import (
-    ALWAYS,
-    GIVE_UP_AFTER,
-    HOME_ROLES,
-    LONGEST_DELAY,
-    OPEN,
-    DeliveryState,
-    bundle_id,
-    next_try,
-)
+from services.notifications.model import ALWAYS, GIVE_UP_AFTER, LONGEST_DELAY, OPEN, DeliveryState, bundle_id, next_try
 from services.notifications.parts import Became, Part, change_of, lead_of, parts_of
 from services.notifications.preferences import read_preferences
+from services.notifications.rule import HOME_ROLES
 from services.notifications.times import Pace, Release, plan_release, read_days_off
 from shared.access import Denial
 from shared.errors import Problem, ProblemType

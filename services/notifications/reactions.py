@@ -6,20 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from services.notifications import rules, store
-from services.notifications.model import (
-    AS_IT_IS,
-    SERVICE,
-    Adjusted,
-    Audience,
-    Notice,
-    Rule,
-    bundle_id,
-    may_hear,
-    plan_audience,
-    queued_by,
-)
+from services.notifications import rules, store, wants_store
+from services.notifications.model import SERVICE, Audience, Notice, bundle_id, may_hear, plan_audience, queued_by
 from services.notifications.preferences import NOTHING_SET
+from services.notifications.rule import AS_IT_IS, Adjusted, Rule
 from services.notifications.times import Pace, Release, Times, plan_release
 from shared.access_projection import project_access
 from shared.db import Connection
@@ -67,7 +57,7 @@ async def on_goals(conn: Connection, events: Sequence[Event]) -> Sequence[NewEve
         if event.is_a(SchoolYearSet) and (days := event.fact(SchoolYearSet).days_off) is not None:
             year = event.fact(SchoolYearSet).ends_on.year
             spans = [(one.first_on, one.last_on) for one in days]
-            await store.set_days_off(conn, event.school, school_subject(event.school), year, spans)
+            await wants_store.set_days_off(conn, event.school, school_subject(event.school), year, spans)
     return await _tell(conn, events, OF_GOALS)
 
 
@@ -84,7 +74,7 @@ async def _tell(conn: Connection, events: Sequence[Event], wanted: ByType) -> li
     school, subjects = told[0].school, {event.about for event in told}
     access = await store.get_access(conn, school, subjects)
     erased = await store.list_erased(conn, school, subjects)
-    adjusted = await store.get_rules(conn, school)
+    adjusted = await wants_store.get_rules(conn, school)
     planned: list[tuple[Notice, Act]] = []
     causes: list[dict[str, object]] = []
     for event in told:
@@ -114,7 +104,7 @@ async def tell_more(conn: Connection, school: str) -> list[NewEvent] | None:
     event = telling.event
     access = await store.get_access(conn, school, {event.about}, telling.told_to)
     known = access.get(event.about, store.NO_ACCESS)
-    adjusted = await store.get_rules(conn, school)
+    adjusted = await wants_store.get_rules(conn, school)
     kind, audience = _audience(event, EVERY[event.type], known, adjusted)
     await store.tell_on(conn, event, known.last)
     await store.add_causes(conn, school, [_cause(event, kind, audience)])
@@ -178,8 +168,8 @@ async def plan_ways(
     adjusted: Mapping[str, Adjusted],
 ) -> dict[UUID, list[store.Planned]]:
     """Returns each notice's deliveries: through which channels, when, and in which digest."""
-    wants = await store.get_wants(conn, school, channels.keys())
-    off, now = await store.get_days_off(conn, school), await store.domain_now(conn)
+    wants = await wants_store.get_wants(conn, school, channels.keys())
+    off, now = await wants_store.get_days_off(conn, school), await wants_store.domain_now(conn)
     ways: dict[UUID, list[store.Planned]] = {}
     moments: dict[tuple[Pace, Times], Release] = {}  # most have the same hours
     for notice in notices:

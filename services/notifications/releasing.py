@@ -15,10 +15,11 @@ from uuid import UUID
 
 import asyncpg
 
-from services.notifications import store
-from services.notifications.model import HOME_ROLES, bundle_id
+from services.notifications import wants_store
+from services.notifications.model import bundle_id
 from services.notifications.preferences import NOTHING_SET
 from services.notifications.reactions import tell_more
+from services.notifications.rule import HOME_ROLES
 from services.notifications.times import Pace, next_digest
 from shared.clock import Ids
 from shared.db import Connection, Database
@@ -90,7 +91,7 @@ async def _look(at: Site, school: str) -> None:
     try:
         while True:
             async with at.db.school(school) as conn:
-                freed = await release(conn, school, await store.domain_now(conn))
+                freed = await release(conn, school, await wants_store.domain_now(conn))
             if freed < PAGE:
                 return
     except asyncpg.LockNotAvailableError:  # a row is busy: the next round is a second away
@@ -102,7 +103,7 @@ async def tell_on(db: Database, ids: Ids, school: str) -> bool:
     async with db.school(school) as conn:
         told = await tell_more(conn, school)
         if told:
-            await append(conn, school, told, ids, await store.domain_now(conn))
+            await append(conn, school, told, ids, await wants_store.domain_now(conn))
     return told is not None
 
 
@@ -129,8 +130,8 @@ async def _put_off(conn: Connection, school: str, late: Sequence[asyncpg.Record]
     """Puts what comes late for a digest that went already into the next."""
     if not late:
         return
-    wants = await store.get_wants(conn, school, {row["member"] for row in late})
-    off = await store.get_days_off(conn, school)
+    wants = await wants_store.get_wants(conn, school, {row["member"] for row in late})
+    off = await wants_store.get_days_off(conn, school)
     for row in late:
         member, channel, pace = UUID(str(row["member"])), Channel(row["channel"]), Pace(row["pace"])
         times = wants.get(member, NOTHING_SET).times(works_here=row["role"] not in HOME_ROLES)

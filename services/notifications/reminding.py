@@ -15,18 +15,9 @@ from uuid import UUID, uuid5
 from pydantic import Field, TypeAdapter
 
 from services.notifications import rules
-from services.notifications.model import (
-    AS_IT_IS,
-    HOME_ROLES,
-    SERVICE,
-    DeliveryState,
-    Rule,
-    delivery_id,
-    helpers_of,
-    may_hear,
-    read_adjusted,
-)
+from services.notifications.model import SERVICE, DeliveryState, delivery_id, helpers_of, may_hear
 from services.notifications.preferences import read_preferences
+from services.notifications.rule import AS_IT_IS, HOME_ROLES, Rule, read_adjusted
 from services.notifications.times import Pace, plan_release, read_days_off
 from shared import access
 from shared.access import View

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.notifications.model import Answers, Bound, Rule
+from services.notifications.rule import Answers, Bound, Rule
 from services.notifications.times import Pace
 from shared.events import conversations, dialogue, erasure, gate, goals, network, plans
 from shared.events.base import Fact

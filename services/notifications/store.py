@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Record
 
-from services.notifications.model import ALWAYS, Adjusted, DeliveryState, Notice, delivery_id, read_adjusted
-from services.notifications.preferences import Preferences, read_preferences
-from services.notifications.times import DaysOff, Pace, Release, read_days_off
+from services.notifications.model import ALWAYS, DeliveryState, Notice, delivery_id
+from services.notifications.times import Pace, Release
 from shared.db import Connection
 from shared.events.base import Event
 from shared.events.network import Grant
@@ -73,20 +72,12 @@ SELECT d.id, d.notice, d.channel, d.tries, d.version, n.member, n.about, n.kind,
 CANCEL = """
 UPDATE delivery SET state = 'cancelled', code = $3, version = version + 1 WHERE school = $1 AND id = ANY ($2)
 """
-RULES = "SELECT DISTINCT ON (kind) kind, number, settings FROM notice_rule WHERE school = $1 ORDER BY kind, number DESC"
-WANTS = "SELECT id, settings FROM preference WHERE school = $1 AND id = ANY ($2)"
-OFF = "SELECT years FROM days_off WHERE school = $1"
 TELL_ON = """
 INSERT INTO telling AS t (school, id, version, about, event, told_to) VALUES ($1, $2, 1, $3, $4, $5)
 ON CONFLICT (school, id) DO UPDATE SET told_to = excluded.told_to, version = t.version + 1
 """
 TOLD_ALL = "DELETE FROM telling WHERE school = $1 AND id = $2"
 TELLING = "SELECT event, told_to FROM telling WHERE school = $1 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
-SET_OFF = """
-INSERT INTO days_off AS o (school, id, version, years) VALUES ($1, $2, 1, jsonb_build_object($3::text, $4::jsonb))
-ON CONFLICT (school, id) DO UPDATE SET version = o.version + 1, years = o.years || excluded.years
-"""
-NOW = "SELECT clock_timestamp() + shift FROM time_shift"
 DUE = """
 SELECT d.id, n.member, d.urgent FROM delivery d JOIN notice n ON n.school = d.school AND n.id = d.notice
  WHERE d.school = $1 AND d.channel = $2 AND d.urgent >= $3 AND d.state IN ('queued', 'deferred', 'claimed')
@@ -273,26 +264,6 @@ async def answer_notices(
         await conn.execute(ANSWERED, school, *(list(column) for column in zip(*answered, strict=True)))
 
 
-async def get_rules(conn: Connection, school: str) -> dict[str, Adjusted]:
-    """Returns how the school has adjusted rules, by kind."""
-    return {row["kind"]: read_adjusted(row["number"], row["settings"]) for row in await conn.fetch(RULES, school)}
-
-
-async def get_wants(conn: Connection, school: str, members: Collection[UUID]) -> dict[UUID, Preferences]:
-    """Returns the preferences of those members who have any."""
-    return {row["id"]: read_preferences(row["settings"]) for row in await conn.fetch(WANTS, school, list(members))}
-
-
-async def get_days_off(conn: Connection, school: str) -> DaysOff:
-    """Returns the days on which nobody is at school."""
-    return read_days_off(await conn.fetchval(OFF, school))
-
-
-async def set_days_off(conn: Connection, school: str, subject: UUID, year: int, days: Sequence[Sequence[date]]) -> None:
-    """Keeps the days off of a school year, whole."""
-    await conn.execute(SET_OFF, school, subject, str(year), days)
-
-
 @dataclass(frozen=True, slots=True)
 class Telling:
     """An event that is being told to many, and the last member it was told to."""
@@ -314,12 +285,6 @@ async def tell_on(conn: Connection, event: Event, told_to: UUID | None) -> None:
     else:
         raw = event.raw.decode()
         await conn.execute(TELL_ON, event.school, event.id, event.about, raw, told_to)
-
-
-async def domain_now(conn: Connection) -> datetime:
-    """Returns the present moment of domain time."""
-    now: datetime = await conn.fetchval(NOW)
-    return now
 
 
 @dataclass(frozen=True, slots=True)

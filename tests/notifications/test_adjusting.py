@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.notifications.model import Bound
+from services.notifications.rule import Bound
 from services.notifications.rules import BY_KIND
 from shared.db import Database
 from shared.errors import Problem, ProblemType

@@ -15,8 +15,8 @@ import pytest
 
 from services.notifications.reaching import Reach
 from services.notifications.releasing import release, tell_on
-from services.notifications.store import domain_now
 from services.notifications.times import HERE
+from services.notifications.wants_store import domain_now
 from shared.access_projection import by_member
 from shared.clock import Ids
 from shared.db import Database

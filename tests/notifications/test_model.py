@@ -13,13 +13,13 @@ from services.notifications.model import (
     LONGEST_DELAY,
     Notice,
     NoticeState,
-    Rule,
     delivery_id,
     moves,
     next_try,
     plan_notices,
     queued_by,
 )
+from services.notifications.rule import Rule
 from shared.actor import service_id
 from shared.events import conversations, dialogue, erasure, goals, network, plans
 from shared.events.base import Denied, Fact, Viewed
