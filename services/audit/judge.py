@@ -23,6 +23,8 @@ NOT_RELEASED = frozenset(
 """They tell of an earlier act, and let nothing out themselves."""
 
 LOOKS = frozenset({"access.viewed"})
+DISCLOSED = frozenset({"put-out.made"})
+"""What only a grant lets out, whoever says that it needs none."""
 RECORDS = frozenset({"network", "identity", "contact"})
 """What those who keep a school's records reach of a child through the school's own set of grants."""
 
@@ -223,7 +225,7 @@ def _withdrawn(said: Said, grant: Grant, published: Published, shown: Evidence) 
 
 
 def _without_grant(said: Said, shown: Evidence) -> Iterator[Finding]:
-    if not any(right.covers(said) for right in OWN_RIGHTS):
+    if said.name in DISCLOSED or not any(right.covers(said) for right in OWN_RIGHTS):
         yield said.finding("no_grant", kind=said.entry["kind"])
     elif said.by_authority and not shown.decides:
         yield said.finding("no_authority")

@@ -8,8 +8,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.network.model import AnswerKind, Consent, Membership
+from shared.erasure import act_of_service
 from shared.events import network as told
 from shared.events.base import Viewed
+from shared.events.gate import PutOut
 from shared.events.network import ConsentState, Grant, RecipientKind
 from shared.events.notifications import Channel, NoticeSent
 from shared.events.words import Action, Basis, Category, Purpose, Role
@@ -323,9 +325,17 @@ def put_out_of_another_category(h: History) -> None:
     h.expect(h.put_out(child, grant.model_copy(update={"categories": (Category.CARE,)})), "beyond_category")
 
 
+def put_out_as_if_it_needed_no_grant(h: History) -> None:
+    """The gate's own right to have tools delete is none to let anything out."""
+    child, tool = h.some_child().id, h._person()
+    fact = PutOut(tool=tool, tool_epoch=1, sequence=1, source=h._person(), what="nl.samenkracht.goals.goal.accepted.v1")
+    h.expect(h.tell(fact, act_of_service("gate", None), child, h._person(), "gate"), "no_grant")
+
+
 PLANTS: Mapping[str, Plant] = {
     plant.__name__: plant
     for plant in (
+        put_out_as_if_it_needed_no_grant,
         after_withdrawal,
         by_an_old_set,
         by_an_ended_member,
