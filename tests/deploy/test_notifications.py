@@ -1,4 +1,4 @@
-"""`samen notifications` without a platform: words are previewed, wishes read as they are said, tables say it plainly."""
+"""`samen notifications` without a platform: words are previewed, wishes read as said, tables say it plainly."""
 
 from __future__ import annotations
 
