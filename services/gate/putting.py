@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -36,8 +37,10 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 BATCH = 100
-TOOLS_AT_ONCE = 16
-"""So many of one school may share a commit: with `BATCH` no more lines than fit in a statement's time."""
+TOOLS_AT_ONCE = 64
+SHARED = 1600
+"""Lines that the tools at work may claim together: they share a commit, which must fit in a statement's time."""
+LEAST = 20
 LONGEST_REST_S = 5.0
 ALARM_AFTER = 30
 """Failures in a row, each rested after, until a tool that can't be put out to is an alarm."""
@@ -59,6 +62,7 @@ class Putter:
     told: Callable[[], None] = lambda: None
     batch: int = BATCH
     places: dict[Key, Place] = field(default_factory=dict)
+    working: int = 0
     limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TOOLS_AT_ONCE))
 
     async def run(self, session: Session) -> None:
@@ -107,7 +111,7 @@ class Putter:
             place.worker = asyncio.create_task(self._work(key, place))
 
     async def _work(self, key: Key, place: Place) -> None:
-        async with self.limit:
+        async with self.limit, self._at_work():
             place.again = True
             while place.again:
                 place.again = False
@@ -121,6 +125,14 @@ class Putter:
                     self._rest(key, place, error)
                     return
                 place.failures = 0
+
+    @asynccontextmanager
+    async def _at_work(self) -> AsyncIterator[None]:
+        self.working += 1
+        try:
+            yield
+        finally:
+            self.working -= 1
 
     def _rest(self, key: Key, place: Place, error: Exception) -> None:
         place.failures += 1
@@ -151,7 +163,8 @@ class Putter:
         if place.at is None or place.speech is None:
             return False
         before = asyncio.get_running_loop().time() + self.release_within_s
-        body = claim(tool=key[1], at=place.at, limit=self.batch)
+        share = max(LEAST, SHARED // max(1, self.working))
+        body = claim(tool=key[1], at=place.at, limit=min(self.batch, share))
         claimed = await self._ask(key, endpoint, body)
         if claimed is None:
             return False
