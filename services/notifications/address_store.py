@@ -12,6 +12,7 @@ CODES_DUE = """
 SELECT id, member, channel FROM address
  WHERE school = $1 AND state = 'unverified' AND code_due_at <= clock_timestamp() ORDER BY code_due_at LIMIT 100
 """
+TOLD = "SELECT EXISTS (SELECT FROM notice WHERE school = $1 AND member = $2)"
 OF_LETTER = """
 SELECT id FROM notice WHERE school = $1 AND id = $2
 UNION ALL SELECT notice FROM delivery WHERE school = $1 AND bundle = $2
@@ -31,6 +32,11 @@ class CodeDue:
 async def list_codes_due(conn: Connection, school: str) -> list[CodeDue]:
     """Returns the addresses that a code is to be sent to now."""
     return [CodeDue(row["id"], row["member"], Channel(row["channel"])) for row in await conn.fetch(CODES_DUE, school)]
+
+
+async def was_told(conn: Connection, school: str, member: UUID) -> bool:
+    """Tells whether there is a notice of this member; of who was erased there is none."""
+    return bool(await conn.fetchval(TOLD, school, member))
 
 
 async def find_notice(conn: Connection, school: str, letter: UUID) -> UUID | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
+from services.notifications import address_store
 from services.notifications.address_requests import LeaveChannel, VerifyAddress
 from services.notifications.addressing import LEAVE, VERIFY
 from services.notifications.bounces import Bounces
@@ -187,7 +188,10 @@ class SendingHouse:
             await door.close()
 
     async def _press_leave(self, school: str, member: UUID) -> None:
-        await self._press(LEAVE, school, member, LeaveChannel(channel=told.Channel.MAIL))
+        async with self.at.db.school(school) as conn:
+            known = await address_store.was_told(conn, school, member)
+        if known:  # a link outlives who was erased: nothing is sent to them, and nothing is kept of them again
+            await self._press(LEAVE, school, member, LeaveChannel(channel=told.Channel.MAIL))
 
     async def _press_verify(self, school: str, member: UUID, address: UUID, code: str) -> bool:
         reply = await self._press(VERIFY, school, member, VerifyAddress(address=address, code=code))

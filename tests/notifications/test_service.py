@@ -16,6 +16,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from deploy.keys import private_pem
+from services.notifications.door import leaving_link
+from services.notifications.keyring import Keyring
 from shared.db import Database
 from shared.events.base import Act, Event, Fact
 from shared.events.network import AccessChanged, AuthorityEnded, MembershipEnded
@@ -160,6 +162,11 @@ async def test_one_press_on_the_link_in_a_mail_ends_mails_at_once_and_names_nobo
             assert shown.status == 200
         async with web.post(here, data={"List-Unsubscribe": "One-Click"}) as pressed:
             assert pressed.status == 200
+        old = leaving_link(Keyring(b"s" * 48), here.partition("/afmelden")[0], school, uuid4(), CHILD)
+        async with web.post(old) as pressed:  # of somebody who was erased since
+            assert pressed.status == 200
+    async with db.school(school) as conn:
+        assert [row[0] for row in await conn.fetch("SELECT member FROM address_stop")] == [MEMBER]
     await tell(network)
     await settled(db, school, "sent", "cancelled")
     assert len(server.accepted) == 1
