@@ -24,6 +24,9 @@ FOR_EVER = 253_402_300_799
 """The last second of the year 9999: no user is issued later."""
 
 PAYLOAD = 65_536
+WAITS_S = 30
+"""So long a tool's request for its next messages may wait."""
+ANSWERED_WITHIN_S = WAITS_S + 5
 LIMITS = {"conn": 10, "leaf": 1, "payload": PAYLOAD, "subs": 100, "exports": 0}
 STREAM_BYTES = 16 * 1024 * 1024
 """What a tool may leave unfetched. The server sets it aside, so the streams of all tools must fit on its disk."""
@@ -60,7 +63,9 @@ def gate_claims() -> Json:
         {"subject": "$JS.ACK.*.*.>", "response_type": "Singleton", "account_token_position": 4},
         {"subject": "in.*.>", "response_type": "Singleton", "account_token_position": 2},
     ]
-    named: list[Json] = [{"name": export["subject"], "type": "service"} | export for export in exports]
+    # A server keeps where each answer goes until it has come, or so long; whoever asks without end fills its memory.
+    common: Json = {"type": "service", "response_threshold": ANSWERED_WITHIN_S * SECOND}
+    named: list[Json] = [{"name": export["subject"]} | common | export for export in exports]
     return account_claims(jetstream=True, exports=named)
 
 
@@ -135,6 +140,6 @@ def consumer_config(account: str) -> Json:
         "max_ack_pending": 1000,
         "max_waiting": 32,
         "max_batch": 500,
-        "max_expires": 60 * SECOND,
+        "max_expires": WAITS_S * SECOND,
         "max_bytes": 4 * 1024 * 1024,
     }

@@ -19,7 +19,8 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from deploy import gate_account
-from deploy.gate_account import DOOR, KILLED, LIVE, STATES, WANT
+from deploy.brake import Brake
+from deploy.gate_account import DOOR, KILLED, LIVE, PAUSED, STATES, WANT
 from deploy.jetstream import Refused, ensure_consumer, ensure_paused, ensure_stream, remove_stream
 from deploy.slots import Slots, is_killed
 from shared.nats_jwt import Json, claims_of
@@ -64,6 +65,7 @@ class SlotKeeper:
         self._killed: set[str] = set()
         self._unused: dict[str, bool] = {}
         self._told: set[str] = set()
+        self._brake = Brake()
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -90,6 +92,7 @@ class SlotKeeper:
         if self._want is None:
             return []
         async with self._lock:
+            await self._weigh()
             for account in [*self._holds][:LOOKED_AT_A_ROUND]:
                 self._holds[account] = ""  # at the end of the row again, and due
                 self._holds[account] = self._holds.pop(account)
@@ -106,6 +109,7 @@ class SlotKeeper:
             if not want.is_overtaken_by(self._want):
                 self._want = want
             async with self._lock:
+                await self._weigh()
                 changes, failed = await self._settle()
                 told = await self._answer()  # also what could not be put right: the gate sees which
             for change in changes:
@@ -135,8 +139,21 @@ class SlotKeeper:
                     changes += result
         return changes, [*failed.values()]
 
+    async def _weigh(self) -> None:
+        """Hold whoever sends far more than it may: its slot is paused, whatever the gate says, for a while."""
+        counts = await self._counts(await self._system(), list(self._want.slots if self._want else ()))
+        for account in self._brake.weigh({one: received for one, (_, received) in counts.items()}, self._now()):
+            LOG.error("a tool floods, and is held for a minute", extra={"code": "slot_held", "reason": account})
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
     def _due(self) -> list[tuple[str, str]]:
-        wanted = self._want.slots if self._want else {}
+        now, asked = self._now(), self._want.slots if self._want else {}
+        wanted = {
+            account: PAUSED if state == LIVE and self._brake.holds(account, now) else state
+            for account, state in asked.items()
+        }
         final = {KILLED, UNKNOWN}
         due = [
             (account, state)
@@ -233,14 +250,21 @@ class SlotKeeper:
 
     async def _connections(self, system: Client, accounts: list[str]) -> dict[str, int]:
         """Return how many clients and leaf nodes are connected to each account that has any."""
+        counts = await self._counts(system, accounts)
+        return {account: connections for account, (connections, _) in counts.items() if connections}
+
+    async def _counts(self, system: Client, accounts: list[str]) -> dict[str, tuple[int, int]]:
+        """Return each account's connections, and how many messages they have sent."""
         if not accounts:
             return {}
         asked = json.dumps({"accounts": accounts, "include_unused": True}).encode()
-        counted: dict[str, int] = {}
+        counted: dict[str, tuple[int, int]] = {}
         async for told in self._each_server(system, "$SYS.REQ.ACCOUNT.PING.STATZ", asked):
             for one in told["data"]["account_statz"]:
-                counted[one["acc"]] = counted.get(one["acc"], 0) + one["conns"] + one["leafnodes"]
-        return {account: count for account, count in counted.items() if count}
+                connections, received = counted.get(one["acc"], (0, 0))
+                connections += one["conns"] + one["leafnodes"]
+                counted[one["acc"]] = (connections, received + one["received"]["msgs"])
+        return counted
 
     async def _each_server(self, system: Client, subject: str, asked: bytes) -> AsyncIterator[Json]:
         """Yield what each server answers: one where there is one, else all that answer before it is quiet."""

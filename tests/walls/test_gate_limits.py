@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import nats
@@ -11,9 +12,10 @@ import nats.errors
 import pytest
 import pytest_asyncio
 
-from deploy import gate_account
+from deploy import brake, gate_account
 from deploy.embedded import nats as embedded
 from deploy.embedded.process import free_port, listens, spawn, wait_until
+from shared import nats_jwt
 from tests.deploy.support import patient_request
 from tests.faults.stage import until
 from tests.support.clients import PATIENCE_S
@@ -111,6 +113,42 @@ async def test_a_flood_takes_nothing_from_others(street: Alley) -> None:
     waiting = (await street.api(f"CONSUMER.INFO.{flooder.stream}.{flooder.account}"))["num_waiting"]
     assert waiting <= 32
     assert {tool.client.is_connected for tool in street.tools.values()} == {True}
+
+
+async def test_who_floods_past_the_gate_is_held_and_then_let_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests for next messages never come to the gate, and each leaves its trace in the server until it is over."""
+    for name, value in (("BURST", 500.0), ("PER_S", 100.0), ("HELD_S", 1.0)):
+        monkeypatch.setattr(brake, name, value)
+    async with alley(tmp_path) as street:
+        tool, other = street.tools["far"], street.tools["two"]
+        live = {one.account: "live" for one in street.tools.values()}
+
+        async def stands(state: str) -> bool:
+            return bool((await want(street.door, live))["slots"] == live | {tool.account: state})
+
+        await tool.client.subscribe("_INBOX.>")
+        await tool.client.flush()
+        assert await stands("live"), "control: it is weighed, and not held before"
+        for n in range(2_000):
+            await tool.client.publish(NEXT, NOW, reply=f"_INBOX.{n}")
+        await tool.client.flush()
+        await until(partial(stands, "paused"), PATIENCE_S, "it is held, whatever the gate says")
+        assert (await other.client.request("in.gate.renew")).data == b"answer"
+        await street.put(other, b"theirs")
+        assert await street.fetched(other) == [b"theirs"]
+        await until(partial(stands, "live"), PATIENCE_S, "it is let go on")
+        assert (await patient_request(tool.client, "in.gate.renew", b"")).data == b"answer"
+
+
+async def test_what_is_asked_and_never_answered_leaves_the_server_in_time(street: Alley) -> None:
+    claims = nats_jwt.claims_of(street.keys.account_jwt("GATE"))["nats"]["exports"]
+    assert {one["response_threshold"] for one in claims} == {gate_account.ANSWERED_WITHIN_S * 10**9}
+    own = await street.api(f"CONSUMER.INFO.{street.tools['one'].stream}.{street.tools['one'].account}")
+    assert own["config"]["max_expires"] < gate_account.ANSWERED_WITHIN_S * 10**9, (
+        "an honest one waits as long as it may"
+    )
 
 
 async def test_a_tool_that_fetches_nothing_fills_its_own_stream_and_no_more(street: Alley) -> None:
