@@ -40,8 +40,8 @@ def entries(documents: Mapping[str, Any]) -> Iterator[Entry]:
     """Tell everything that the documents hold, service by service in their order."""
     for service, document in documents.items():
         for name in document["operations"]:
-            address = document["channels"][name]["address"]
-            kind = {"evt": "event", "qry": "query"}.get(address.partition(".")[0], "command")
+            address = document["channels"][name]["address"] or name
+            kind = {"cmd": "command", "qry": "query"}.get(address.partition(".")[0], "event")
             message = document["components"]["messages"][name]
             yield Entry(service, kind, message["name"], address, message)
 

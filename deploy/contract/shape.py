@@ -26,7 +26,7 @@ def shape(document: Json) -> dict[str, Any]:
         told = {"action": operation["action"], "type": message["name"], "payload": bare(message["payload"])}
         if "headers" in message:
             told["headers"] = bare(message["headers"])
-        binds[channels[name]["address"]] = told
+        binds[channels[name]["address"] or name] = told
     kept = {name: bare(schema) for name, schema in document["components"]["schemas"].items()}
     return {"operations": binds, "schemas": kept}
 

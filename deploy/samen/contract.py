@@ -60,6 +60,8 @@ def show(
     found = [one for one in entries(documents) if name in _names(one) and service in {None, one.service}]
     if not found:
         raise typer.BadParameter(f"nothing is called {name}: `samen contract list` has the names", param_hint="NAME")
+    if service is None and len(found) > 1:  # what tools are told is told by a service first
+        found = [one for one in found if one.service != "tools"]
     if len({one.service for one in found}) > 1:
         services = ", ".join(one.service for one in found)
         raise typer.BadParameter(f"{services} have one each: add --service", param_hint="NAME")

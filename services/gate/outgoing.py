@@ -80,9 +80,8 @@ NETWORK: dict[type[Fact], Goes] = {
     network.ConsentEnded: Goes(None, names="recipient"),
     network.PlacementEnded: Goes(None),
 }
-OUTGOING: Mapping[str, Goes] = {
-    fact.type(): goes for fact, goes in {**GOALS, **OBSERVATIONS, **PLANS, **CONVERSATIONS, **NETWORK}.items()
-}
+FACTS: Mapping[type[Fact], Goes] = {**GOALS, **OBSERVATIONS, **PLANS, **CONVERSATIONS, **NETWORK}
+OUTGOING: Mapping[str, Goes] = {fact.type(): goes for fact, goes in FACTS.items()}
 """By CloudEvents type."""
 
 

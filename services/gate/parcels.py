@@ -142,7 +142,8 @@ def decide_withdrawals(asked: Asked[TellWithdrawals], seen: Snapshot) -> Change:
             taken_out=len(marker["undelivered"]),
             due_at=due_at,
         )
-        events.append(NewEvent(fact, UUID(marker["about"]), act_of_service(SERVICE, None), thing=UUID(marker["id"])))
+        about = school_subject(asked.school) if marker["erased"] else UUID(marker["about"])
+        events.append(NewEvent(fact, about, act_of_service(SERVICE, None), thing=UUID(marker["id"])))
     whole = outlet.at.out_seq == outlet.seq
     at = outlet.at.model_copy(update={"out_seq": seq if whole else outlet.at.out_seq})
     rows.append(Row("outlet", asked.body.tool, outlet.at.version, Outlet(seen.state["epoch"], seq, at).values()))

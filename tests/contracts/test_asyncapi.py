@@ -5,18 +5,25 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
-from deploy.contract.__main__ import check, complete
+from deploy.contract.__main__ import SAMPLES, TOOLS, as_told, check, complete
 from deploy.contract.kept import CURRENT, DIALECT, PUBLISHED, alone, entries, read
 from deploy.samen.__main__ import app
 from deploy.topology import NAMES
+from services.gate.contract import document as told_to_tools
+from services.gate.leaving import Speech
+from services.gate.model import Message
+from services.gate.outgoing import OUTGOING
 from shared.contract import document
+from shared.events.words import Category
 from shared.unit import Endpoint
 
 SERVED: Mapping[str, tuple[Endpoint[Any], ...]] = {
@@ -29,7 +36,8 @@ SCHEMA = json.loads((Path(__file__).parent / "asyncapi-3.schema.json").read_text
 
 def test_what_is_kept_is_what_the_code_says_and_only_grew_since_it_was_published() -> None:
     published = read(PUBLISHED)
-    said = complete({service: document(service, SERVED[service]) for service in NAMES}, published)
+    documents = {service: document(service, SERVED[service]) for service in NAMES} | {TOOLS: told_to_tools()}
+    said = complete(documents, published)
     assert check(said, published, CURRENT) == []
 
 
@@ -66,10 +74,27 @@ def test_a_payload_is_a_schema_of_its_own_and_its_examples_fit_it(service: str) 
         assert schema["$schema"] == DIALECT
         assert {ref.removeprefix("#/$defs/") for ref in references(schema)} == schema.get("$defs", {}).keys()
         examples = one.message.get("examples", ())
-        assert len(examples) == (1 if one.kind == "event" else 0), one.name
+        own = service == TOOLS and ".gate." in one.name
+        assert len(examples) == (1 if one.kind == "event" and not own else 0), one.name
         checked = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
         for example in examples:
             checked.validate(example["payload"])
+
+
+def test_what_goes_out_to_tools_fits_what_they_are_told_of_it() -> None:
+    schemas = {one.name: alone(DOCUMENTS[TOOLS], one) for one in ENTRIES if one.service == TOOLS}
+    speech, child, at = Speech("olm", "A", "0f" * 32), UUID(int=3), datetime(2026, 3, 29, tzinfo=UTC)
+    assert {name for name in schemas if ".gate." not in name} == OUTGOING.keys()
+    item = {"epoch": 1, "seq": 7, "about": str(child), "category": "goals", "withdrawal": str(UUID(int=9))}
+    messages = [Message.void(1, 7), Message.withdrawal_of({**item, "taken_out": [3, 4]})]
+    for name in OUTGOING:
+        text = (SAMPLES / f"{name}.json").read_text()
+        messages.append(Message.put_out(1, 7, text, child, Category.GOALS))
+        assert json.loads(speech.say(messages[-1], at).data).keys() == as_told(json.loads(text)).keys()
+    for message in messages:
+        said = json.loads(speech.say(message, at).data)
+        schema = schemas[said["type"]]
+        Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(said)
 
 
 @pytest.mark.parametrize("service", DOCUMENTS)

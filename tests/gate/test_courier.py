@@ -22,11 +22,13 @@ from services.gate.places import Wakes
 from shared.actor import Actor
 from shared.clock import Clock, Ids
 from shared.errors import Problem
+from shared.events.erasure import ChildErased
 from shared.events.gate import ParcelSetAside, PutOut
 from shared.events.words import ActorKind, Category
 from shared.unit import Asked
-from tests.gate.house import House, Tool
+from tests.gate.house import TEACHER, House, Tool
 from tests.gate.receiver import OK, Got, Receiver, receiving
+from tests.notifications.support import act
 
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="
 ADD_TOOL = """
@@ -209,6 +211,30 @@ async def test_a_withdrawal_holds_at_once_whatever_the_receiver_does(post: Post)
     assert len(await house.told("withdrawal.told")) == 1
     async with house.db.school(house.school) as conn:
         assert await conn.fetch("SELECT * FROM list_held()") == []
+
+
+@pytest.mark.parametrize("told_before", [False, True])
+async def test_an_erased_childs_withdrawal_goes_under_the_name_that_its_tool_knew(
+    post: Post, receiver: Receiver, *, told_before: bool
+) -> None:
+    tool, child, house = await post.tool(receiver), uuid4(), post.house
+    await house.allow(child, tool, GOALS)
+    await house.happens(child)
+    await post.round()
+    await house.allow(child, tool)
+    receiver.answer = failing()
+    if told_before:
+        await post.round()
+    erased = house.network.add(ChildErased(erasure=uuid4(), rows={}, things=0), child, act(TEACHER), child)
+    await house.apply("network", erased)
+    receiver.answer = failing("nobody")
+    await post.round()
+    await post.later(1)
+    word = json.loads(receiver.got[-1].body)
+    assert (told(receiver)[-1][1], word["subject"]) == ("withdrawal.told", tool.theirs(child))
+    (line,) = await house.told("withdrawal.told")
+    assert (line.about == child) is told_before
+    assert await post.parcels() == []
 
 
 async def test_what_may_no_longer_be_received_is_not_sent_again(post: Post, receiver: Receiver) -> None:
