@@ -18,7 +18,7 @@ from deploy.gate_account import KILLED, LIVE, WANT
 from tests.bench.harness import Report, Run, Target, report
 from tests.bench.machine import percentile
 from tests.bench.servers import BenchServers
-from tests.support.tools import Tool, connect_tool, gate_door, user_credentials
+from tests.support.tools import Tool, connect_tool, gate_door, user_credentials, want
 
 TOOLS = 500
 AT_ONCE = 50
@@ -76,6 +76,7 @@ async def _opened(
 ) -> tuple[dict[str, float], list[Tool]]:
     server = psutil.Process(servers.nats.pid)
     before = server.memory_info().rss
+    await want(door, {})  # the provisioner is there
     started = time.perf_counter()
     await _want(door, states)
     made = time.perf_counter() - started
