@@ -116,7 +116,7 @@ class Asker:
             "target_on": (datetime.now(UTC) + timedelta(days=120)).date(),
             "responsible": [teacher(SCHOOL)],
         }
-        return await self.ask("propose-goal", told, about=about or self._kid(PAGES_OF), **body)
+        return await self.ask("propose-goal", told, about=about or self._kid(PAGES_OF, len(self.kids)), **body)
 
     async def score(self, told: Told) -> None:
         """Scores one of the goals; the first of each child keeps its 200."""
@@ -128,10 +128,11 @@ class Asker:
 
     async def page(self, told: Told) -> None:
         """Asks a child's page: its plan, 20 goals, 200 scores."""
-        await self.ask("child-page", told, about=self._kid(PAGES_OF))
+        await self.ask("child-page", told, about=self._kid(0, PAGES_OF))
 
-    def _kid(self, of: int) -> UUID:
-        return self.kids[next(self._places) % min(of, len(self.kids))]
+    def _kid(self, first: int, after: int) -> UUID:
+        # Proposals go to other children than pages are asked of: those keep their 20 goals and 200 scores.
+        return self.kids[first + next(self._places) % (after - first)]
 
 
 def many(one: Callable[[Told], Awaitable[Any]], count: int, in_flight: int) -> Run:
