@@ -96,9 +96,7 @@ class Putter:
 
     async def look(self, school: str) -> None:
         """Gives every tool of a school for which something waits its worker."""
-        async with self.db.school(school) as conn:
-            waiting = await store.list_waiting(conn, school)
-        for tool, untold in waiting.items():
+        for tool, untold in (await store.list_waiting(self.db, school)).items():
             place = self.places.setdefault((school, tool), Place())
             place.untold |= untold
             self._employ((school, tool))

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from services.gate.model import At, Tool, ToolState, pseudonym
-from shared.db import Connection
+from shared.db import Connection, Database
 from shared.events.base import Event
 from shared.events.gate import ToolChannel
 from shared.events.words import Category, Purpose
@@ -41,17 +41,7 @@ INSERT INTO pseudonym (school, tool, theirs, about, ours)
 SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[]) AS x (tool, theirs, about, ours)
  ORDER BY x.tool, x.theirs, x.about ON CONFLICT DO NOTHING
 """
-WAITING = """
-SELECT t.id, u.untold
-  FROM tool t LEFT JOIN outlet o ON o.school = t.school AND o.id = t.id
- CROSS JOIN LATERAL (
-       SELECT EXISTS (SELECT FROM marker m WHERE m.school = $1 AND m.tool = t.id AND m.told_at IS NULL) AS untold) u
- WHERE t.school = $1 AND t.channel = 'nats'
-   AND (u.untold
-     OR (t.state = 'active'
-         AND (EXISTS (SELECT FROM put_out p WHERE p.school = $1 AND p.tool = t.id AND p.seq IS NULL)
-           OR o.out_seq < o.seq)))
-"""
+WAITING = "SELECT * FROM waiting_tools($1)"
 PLACE = """
 SELECT t.account, t.secret, t.channel, t.state, o.version, o.epoch, o.seq, o.out_seq, o.acked, o.stream_made,
        o.stream_last, o.stream_since, o.aside,
@@ -148,9 +138,9 @@ async def queue(
     await conn.execute(QUEUE, school, *(list(column) for column in zip(*put_outs, strict=True)))
 
 
-async def list_waiting(conn: Connection, school: str) -> dict[UUID, bool]:
+async def list_waiting(db: Database, school: str) -> dict[UUID, bool]:
     """Returns the tools for which something waits, and whether that is a withdrawal."""
-    return {row["id"]: row["untold"] for row in await conn.fetch(WAITING, school)}
+    return {row["id"]: row["untold"] for row in await db.rows(WAITING, school)}
 
 
 async def get_place(conn: Connection, school: str, tool: UUID) -> asyncpg.Record | None:
