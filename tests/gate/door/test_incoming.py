@@ -22,8 +22,8 @@ from shared.errors import Problem, ProblemType
 from shared.events.words import ActorKind
 from shared.nats_jwt import claims_of
 from tests.gate.door.support import Office, user
-from tests.gate.door.world import World, ask, login_of, problem
-from tests.support.tools import connect_tool, user_credentials, want
+from tests.gate.door.world import Json, World, ask, login_of, problem
+from tests.support.tools import Tool, connect_tool, user_credentials, want
 
 CHILD, GOAL, TEACHER = uuid4(), uuid4(), uuid4()
 
@@ -179,6 +179,29 @@ async def test_forged_headers_and_chosen_replies_get_nowhere(world: World) -> No
     assert {one[3].id for one in world.goals.asked[before:]} <= {world.office.tool, world.office.other_tool}
     names = [one[3].id for one in world.goals.asked[before:]]
     assert names.count(world.office.other_tool) == 1  # its own request: nobody asked in its name
+
+
+async def raw(tool: Tool, subject: str, headers: list[str], data: bytes = b"{}") -> Json:
+    """Asks with header lines as they are: a library would not write one twice."""
+    listening = await tool.client.subscribe(tool.client.new_inbox())
+    head = "".join(f"{line}\r\n" for line in ["NATS/1.0", *headers, ""]).encode()
+    sizes = f"{len(head)} {len(head) + len(data)}"
+    await tool.client._send_command(f"HPUB {subject} {listening.subject} {sizes}\r\n".encode() + head + data + b"\r\n")
+    await tool.client.flush()
+    found: Json = json.loads((await listening.next_msg(10)).data)
+    await listening.unsubscribe()
+    return found
+
+
+async def test_a_header_forged_once_or_more_is_still_the_servers_word(world: World) -> None:
+    """The server puts its own in the place of one: whatever else of that name came along must not count."""
+    tool, other = await world.plug_in(world.office.tool), await world.plug_in(world.office.other_tool)
+    assert problem(await raw(tool, "in.goals.goal", ["Deadline: 1"])) == ("unavailable", None)  # they arrive
+    info = json.dumps({"acc": other.account, "user": "U" + "A" * 55})
+    for lines in ([f"Nats-Request-Info: {info}"] * n for n in (1, 2, 3)):
+        for headers in (lines, [*lines, "X: 1"], ["X: 1", *lines], [*lines, f"nats-request-info: {info}"]):
+            assert "ok" in await raw(tool, "in.goals.goal", headers)
+            assert world.goals.asked[-1][3].id == world.office.tool
 
 
 async def test_a_tools_trace_goes_on_and_the_gate_decides_whether_it_is_kept(world: World) -> None:
