@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import stat
@@ -185,6 +186,21 @@ async def told(stage: Stage, tool: str, about: str, *ours: str) -> list[str]:
     return [str(one) for one in made]
 
 
+async def heard_of(tool: Tool, type_: str) -> tuple[str, str]:
+    """Fetches what was put out to a tool until one event of this type is there; returns its child and its thing."""
+    js = tool.client.jetstream(domain="gate")
+    mine = await js.pull_subscribe_bind("me", stream="OUT")
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with contextlib.suppress(TimeoutError, nats.errors.Error):
+            for message in await mine.fetch(20, timeout=1):
+                await message.ack()
+                event = json.loads(message.data)
+                if event["type"] == type_:
+                    return event["subject"], event["thing"]
+    raise AssertionError(f"no {type_} was put out")
+
+
 async def test_a_tool_is_plugged_in_asks_is_logged_and_is_cut_off(
     samen: Cli, door: Door, school: School, tmp_path: Path
 ) -> None:
@@ -199,9 +215,12 @@ async def test_a_tool_is_plugged_in_asks_is_logged_and_is_cut_off(
     assert stat.S_IMODE(creds.stat().st_mode) == 0o600
     tool_id = await id_of(samen, school, "Leesapp")
     await consented(door, school, tool_id)
-    goal = await active_goal(door, school)
-    child, named = await told(stage, tool_id, kid.child, kid.child, goal)
     tool = await connect(stage, creds)
+    goal = await active_goal(door, school)
+
+    # What it is told of, it is told under ids of its own, and can name from then on.
+    child, named = await heard_of(tool, "nl.samenkracht.goals.goal.activated.v1")
+    assert [child, named] == await told(stage, tool_id, kid.child, kid.child, goal)
 
     # It sees the goal, with no id of ours, and scores it; a retry is one score.
     async def seen() -> Json | None:
