@@ -150,7 +150,7 @@ def needs(plugged: Plugged, plug: Plug) -> list[str]:
     """Returns what the tool's makers must know, in ten lines at most."""
     lines = [f"[bold]{escape(plug.body['label'])}[/] is plugged in: tool {plugged.tool}"]
     if plugged.account is None:
-        return [*lines, "It is told by webhook: give the school's administrator the address to send to."]
+        return [*lines, f"It is told by webhook; say where: [cyan]samen tool webhook set {plugged.tool} https://...[/]"]
     lines += [
         f"  server        {escape(plugged.server)}",
         f"  credentials   {escape(str(plug.path))} (only you can read it; good until {str(plugged.expires_at)[:19]})",
