@@ -33,6 +33,7 @@ from shared.events.words import Action, Basis, Category, Purpose, Role
 from shared.projection import Applier
 from shared.telemetry import Telemetry
 from shared.unit_run import Unit
+from tests.faults.stage import until
 from tests.notifications.support import LONG_AGO, Lane, accepted, act, journaled
 
 CONFIG = """\
@@ -264,6 +265,15 @@ class House:
         found = self.place(tool).at
         assert found is not None
         return found
+
+    async def noted(self, tool: Tool, acked: int) -> None:
+        """Waits until the broker has counted, and the putter noted, that a tool acknowledged so many."""
+
+        async def counted() -> bool:
+            await self.putter.look_after()
+            return self.at(tool).acked == acked
+
+        await until(counted, 10, f"{acked} acknowledged")
 
     async def told(self, *names: str) -> list[Event]:
         """Returns the gate's own events of these names."""

@@ -86,7 +86,7 @@ async def test_a_withdrawal_takes_out_what_was_not_fetched_and_says_which_number
 async def test_what_was_fetched_before_is_told_to_be_deleted_and_only_that_category(house: House) -> None:
     tool, child, _ = await begun(house, GOALS, PLAN)
     got = await house.fetch(tool)
-    await house.putter.look_after()
+    await house.noted(tool, 3)
     await house.allow(child, tool, PLAN)
     await house.put()
     await house.fetch(tool, got)

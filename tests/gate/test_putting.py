@@ -12,7 +12,6 @@ from shared.clock import Ids
 from shared.events.gate import PutOut
 from shared.events.words import Category
 from shared.unit_run import Unit
-from tests.faults.stage import until
 from tests.gate.house import Got, House
 
 GOALS, PLAN = Category.GOALS, Category.PLAN
@@ -67,12 +66,7 @@ async def test_a_wiped_stream_gets_again_what_was_not_acknowledged(house: House,
         await house.happens(child)
     await house.put()
     await house.fetch(tool, got, most=2)
-
-    async def noted() -> bool:
-        await house.putter.look_after()
-        return house.at(tool).acked == 2
-
-    await until(noted, 10, "what was acknowledged is noted")
+    await house.noted(tool, 2)
     await house.wipe(tool)
     await house.make_stream(tool)
     if restarted:
