@@ -327,6 +327,7 @@ async def test_network_and_gate_agree_on_the_tools_of_a_school(samen: Cli, schoo
         await one.client.close()
 
 
+@pytest.mark.usefixtures("school")  # it waits until the gate knows which slots are free
 async def test_a_school_is_opened_with_slots_and_all_its_tools_are_paused_and_cut_off_at_once(
     samen: Cli, door: Door
 ) -> None:
