@@ -15,6 +15,8 @@ from deploy.demo.names import MARK
 
 EFFECTIVE_WITHIN = timedelta(seconds=7)
 """At the latest so long after its commit a withdrawal is effective: the lease and the longest transaction."""
+OPAQUE = re.compile(r"/afmelden/[A-Za-z0-9_-]{64,}")
+"""What a link to leave by holds is random: in a few thousand of them the mark stands by chance."""
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 OWN_WORDS = (
     ("network", "SELECT given_name || family_name || coalesce(email, '') FROM person"),
@@ -120,4 +122,5 @@ def words_of_mail(path: Path) -> str:
     parts = [part.get_payload(decode=True) for part in mail.walk() if not part.is_multipart()]
     said = "\n".join([*headers, *(part.decode("utf-8", "replace") for part in parts if isinstance(part, bytes))])
     # A calendar entry says whose it is, over folded lines (RFC 5545, 3.1).
-    return re.sub(r"\r?\n[ \t]", "", said).replace(f"mailto:{mail['to']}", "")
+    unfolded = re.sub(r"\r?\n[ \t]", "", said).replace(f"mailto:{mail['to']}", "")
+    return OPAQUE.sub("/afmelden/", unfolded)

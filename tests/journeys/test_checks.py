@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 from uuid import uuid4
@@ -159,6 +160,22 @@ def test_names_are_found_in_bytes_and_the_bare_mark_is_not() -> None:
     assert checks_walls.names_in(b"to: sijwke.trijwaard@example", names)
     assert checks_walls.names_in(f"{PHONE_PREFIX}00001".encode(), names)
     assert not checks_walls.names_in(b"\x00" + MARK.encode() + b"\xff" + MARK.encode() + b"Q9", names)
+
+
+def test_what_is_random_in_a_mails_link_is_no_name_and_a_name_beside_it_is(tmp_path: Path) -> None:
+    token = f"nZ_{MARK}7wkWQg-" + "x" * 83
+    link = f"http://127.0.0.1:9/afmelden/{token}"
+    mail = tmp_path / "one.eml"
+
+    def says(name: str, more: str) -> bool:
+        lines = ("To: sijwke@example.org", f"List-Unsubscribe:\r\n <{link[:60]}\r\n {link[60:]}>", "")
+        mail.write_text("\r\n".join((*lines, f"Dag {name}, {link}{more}")), newline="")
+        return MARK in checks_walls.words_of_mail(mail)
+
+    assert not says("u", "")
+    assert says("Sijwke", "")
+    assert says("u", "?for=Sijwke")
+    assert says("u", " http://127.0.0.1:9/afmelden/Sijwke")
 
 
 def test_the_root_over_leaves_is_the_one_of_rfc_6962() -> None:
