@@ -41,7 +41,7 @@ class Service:
 
 
 TOOLS_ASK = (
-    *(f"cmd.*.goals.{name}" for name in ("propose-goal", "score-goal", "score-goals", "correct-score")),
+    *(f"cmd.*.goals.{name}" for name in ("score-goal", "score-goals", "correct-score")),
     *(f"qry.*.goals.{name}" for name in ("goals-of-child", "goal", "goal-history")),
     *(f"qry.*.goals.{name}" for name in ("plans-of-child", "plan", "plan-changes")),
     *(f"qry.*.goals.{name}" for name in ("conversations", "conversation")),

@@ -1,7 +1,8 @@
 """What a tool may ask of the platform: a closed list, as data. Whether this tool may, of this child, its grants say.
 
-Nothing that administers, decides for people, gives consent, keeps or reads the log. deploy/topology.py lets the gate's
-login ask exactly this.
+Nothing that administers, proposes, decides for people, gives consent, keeps or reads the log: consent lets a tool look,
+score and be told (CONSENTED_ACTIONS of network), so that anything else would be refused for ever. deploy/topology.py
+lets the gate's login ask exactly this.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ class Call:
 
 
 CALLS: Mapping[tuple[str, str], Call] = {
-    ("goals", "propose-goal"): Call("cmd", Category.GOALS),
     ("goals", "score-goal"): Call("cmd", Category.GOALS),
     ("goals", "score-goals"): Call("cmd", Category.GOALS),
     ("goals", "correct-score"): Call("cmd", Category.GOALS),

@@ -116,8 +116,9 @@ class Calls:
             text = pydantic_core.to_json({"problem": refusal.to_json()}).decode()
         told, which = outward(text, caller.secret)
         abouts = about_of(caller.ids, caller.told)
-        if which and abouts:
-            args = sorted(abouts), list(which), list(which.values())
+        category = _told_of(asked, text)
+        if abouts and (which or category is not None):
+            args = sorted(abouts), list(which), list(which.values()), category
             await self.db.function("keep_told", tool.school, tool.id, *args)
         return told.encode()
 
@@ -209,6 +210,12 @@ def _filled(endpoint: Endpoint[Any], body: dict[str, Any], caller: Caller, asked
     return body | {name: known[name] for name in fields}
 
 
+def _told_of(asked: Arrival, answer: str) -> str | None:
+    """Returns in which category an answer tells of a child: it must be deleted when that is withdrawn."""
+    call = CALLS.get((asked.service, asked.name))
+    return call.category.value if call is not None and call.kind == "qry" and answer.startswith('{"ok"') else None
+
+
 def _json(data: bytes) -> Any:  # noqa: ANN401  JSON
     try:
         return pydantic_core.from_json(data, allow_inf_nan=False)
@@ -223,5 +230,6 @@ def _registered(caller: Caller, call: Call, body: object) -> bool:
         return False
     if isinstance(body, dict):
         given = body.setdefault("purpose", caller.row["purpose"])
-        return given == caller.row["purpose"] or given not in PURPOSES
+        # What is no purpose at all goes on: the service says what is wrong with it.
+        return given == caller.row["purpose"] or not isinstance(given, str) or given not in PURPOSES
     return True

@@ -38,21 +38,33 @@ def receivable(grants: Sequence[Mapping[str, Any]], purpose: Purpose, at: dateti
 
 
 async def take_withdrawn(conn: Connection, events: Sequence[Event], tools: Sequence[Tool]) -> bool:
-    """Takes from tools what the last change of access to each child no longer gives; tells whether it took anything."""
-    newest = {event.about: event for event in events if event.is_a(AccessChanged)}
-    if not newest or not tools:
+    """Takes from tools what a change of access to a child no longer gives; tells whether it took anything.
+
+    What is held was put out before any of these changes: what is taken by one of them and given again by the next one
+    was withdrawn, and is to be deleted.
+    """
+    changes: dict[UUID, list[Event]] = {}
+    for event in events:
+        if event.is_a(AccessChanged):
+            changes.setdefault(event.about, []).append(event)
+    if not changes or not tools:
         return False
     school, by_id = events[0].school, {tool.id: tool for tool in tools}
     taken = False
-    for tool, about, category in sorted(await store.list_held(conn, school, newest, by_id)):
-        event = newest[about]
-        grants = [one for one in event.content["data"]["fact"]["grants"] if one["member"] == str(tool)]
-        if category in receivable(grants, by_id[tool].purpose, event.recorded_at):
+    for tool, about, category in sorted(await store.list_held(conn, school, changes, by_id)):
+        took = [one for one in changes[about] if category not in _left(one, by_id[tool])]
+        if not took:
             continue
-        taken = True
-        before = Before(event.epoch, event.seq - 1, event.prev_hash, event.recorded_at)
-        await _take(conn, school, (by_id[tool], about, category), event.id, before)
+        taken, first = True, took[0]
+        before = Before(first.epoch, first.seq - 1, first.prev_hash, first.recorded_at)
+        await _take(conn, school, (by_id[tool], about, category), first.id, before)
     return taken
+
+
+def _left(event: Event, tool: Tool) -> set[Category]:
+    """Returns what a change of access leaves a tool of the child."""
+    grants = [one for one in event.content["data"]["fact"]["grants"] if one["member"] == str(tool.id)]
+    return receivable(grants, tool.purpose, event.recorded_at)
 
 
 async def take_lapsed(db: Database, school: str, now: datetime) -> int:
@@ -62,7 +74,7 @@ async def take_lapsed(db: Database, school: str, now: datetime) -> int:
     """
     async with db.school(school) as conn:
         tools = {tool.id: tool for tool in await store.list_tools(conn, school)}
-        lapsed = await store.list_lapsed(conn, school, tools) if tools else []
+        lapsed = await store.list_lapsed(conn, school) if tools else []
     if not lapsed:
         return 0
     taken = 0

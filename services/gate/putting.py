@@ -198,6 +198,15 @@ class Putter:
         await self._ask(key, TOLD, body)
         self.told()
 
+    async def _part(self, key: Key, account: str | None, untold: tuple[UUID, ...]) -> None:
+        """Has a removed tool's withdrawals hold, once its stream is gone: until its slot is killed it can fetch yet."""
+        if not untold:
+            return
+        if account is not None and await self.streams.standing(account) is not None:
+            msg = "a removed tool's stream is still there"
+            raise Transient(msg)
+        await self._write_told(key, untold)
+
     async def _find(self, key: Key, place: Place) -> At | None:
         """Reads where a tool stands, in its row and in its stream; None: nothing can be put out to it now."""
         school, tool = key
@@ -206,9 +215,7 @@ class Putter:
         if row is None or row["channel"] != "nats":
             return None
         if row["state"] == ToolState.REMOVED:
-            untold = row["untold"]
-            if untold:  # its stream went with it: nothing can be fetched
-                await self._write_told(key, tuple(untold))
+            await self._part(key, row["account"], tuple(row["untold"]))
             return None
         if row["account"] is None:
             return None

@@ -51,26 +51,22 @@ SELECT t.account, t.secret, t.channel, t.state, o.version, o.epoch, o.seq, o.out
  WHERE t.school = $1 AND t.id = $2
 """
 HELD = """
-SELECT DISTINCT tool, about, category FROM put_out
+SELECT tool, about, category FROM put_out
  WHERE school = $1 AND about = ANY ($2) AND tool = ANY ($3) AND NOT void
+ UNION
+SELECT tool, about, category FROM holding WHERE school = $1 AND about = ANY ($2) AND tool = ANY ($3)
 """
 CANCEL = "DELETE FROM put_out WHERE school = $1 AND about = $2 AND tool = $3 AND category = $4 AND seq IS NULL"
 VOID = """
 UPDATE put_out SET void = true
  WHERE school = $1 AND about = $2 AND tool = $3 AND category = $4 AND seq IS NOT NULL AND NOT void RETURNING seq
 """
+LET_GO = "DELETE FROM holding WHERE school = $1 AND about = $2 AND tool = $3 AND category = $4 RETURNING about"
 ADD_MARKER = """
 INSERT INTO marker (school, id, version, tool, about, category, network_epoch, network_seq, network_hash, at)
 VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
 """
-LAPSED = """
-SELECT DISTINCT a.id FROM access a, unnest($2::text[]) t
- WHERE a.school = $1 AND a.grants ? t
-   AND EXISTS (
-       SELECT FROM jsonb_array_elements(a.grants->t) g WHERE (g->>'valid_until')::timestamptz <= clock_timestamp())
-   AND EXISTS (SELECT FROM put_out p WHERE p.school = $1 AND p.about = a.id AND p.tool = t::uuid AND NOT p.void)
- LIMIT 200
-"""
+LAPSED = "SELECT list_lapsed($1, 200) AS id"
 POINT_MARKERS = "UPDATE marker SET about = $4, erased = true WHERE school = $1 AND tool = $2 AND about = $3"
 HEAD = "SELECT epoch, seq FROM outlet WHERE school = $1 AND id = $2"
 LISTED_HELD = "SELECT * FROM list_held()"
@@ -156,7 +152,7 @@ def at_of(row: Mapping[str, Any]) -> At:
 async def list_held(
     conn: Connection, school: str, subjects: Collection[UUID], tools: Collection[UUID]
 ) -> list[tuple[UUID, UUID, Category]]:
-    """Returns what tools hold, or would be put out, of these children: (tool, child, category)."""
+    """Returns what tools have, or would be put out, of these children: (tool, child, category)."""
     rows = await conn.fetch(HELD, school, list(subjects), list(tools))
     return [(row["tool"], row["about"], Category(row["category"])) for row in rows]
 
@@ -164,10 +160,11 @@ async def list_held(
 async def take_out(conn: Connection, school: str, about: UUID, tool: UUID, category: Category) -> bool:
     """Takes a child's events in a category from a tool: what is queued goes, what has a number holds nothing any more.
 
-    Tells whether any had a number: the tool may have those.
+    Tells whether the tool may have any: one had a number, or it was told of the child earlier, or when it asked.
     """
     await conn.execute(CANCEL, school, about, tool, category)
-    return bool(await conn.fetch(VOID, school, about, tool, category))
+    numbered = await conn.fetch(VOID, school, about, tool, category)
+    return bool(await conn.fetch(LET_GO, school, about, tool, category)) or bool(numbered)
 
 
 async def add_marker(  # the row's own columns
@@ -181,9 +178,9 @@ async def add_marker(  # the row's own columns
     await add_pseudonyms(conn, school, [(tool.id, pseudonym(tool.secret, id_), id_, id_)])
 
 
-async def list_lapsed(conn: Connection, school: str, tools: Collection[UUID]) -> list[UUID]:
-    """Returns children of whom a grant of one of these tools has run out, while the tool still holds something."""
-    return [row["id"] for row in await conn.fetch(LAPSED, school, [str(one) for one in tools])]
+async def list_lapsed(conn: Connection, school: str) -> list[UUID]:
+    """Returns children of whom a tool has something that its grants do not give it (any more)."""
+    return [row["id"] for row in await conn.fetch(LAPSED, school)]
 
 
 async def point_markers(conn: Connection, school: str, tool: UUID, about: UUID, theirs: UUID) -> None:

@@ -12,6 +12,7 @@ import asyncpg
 
 from services.gate import obliging
 from services.gate.fence import held_back, take_lapsed
+from services.gate.minding import END, mind_tool
 from services.gate.model import SERVICE
 from services.gate.places import Wakes
 from services.gate.putting import Putter
@@ -30,6 +31,10 @@ from shared.unit import Asked
 log = logging.getLogger(__name__)
 
 ROUND_EVERY_S = 60.0
+OVER = """
+SELECT t.id FROM tool t, time_shift s
+ WHERE t.school = $1 AND t.state <> 'removed' AND t.ends_at <= clock_timestamp() + s.shift ORDER BY t.id
+"""
 FORGET = "SELECT forget_put_outs($1, $2, $3)"
 MOST_FORGOTTEN = 1000
 
@@ -81,14 +86,38 @@ async def keep_house(at: Site) -> None:
     settings = GateSettings()
     while True:
         try:
-            for school in await at.db.schools():
-                await escalate(at, school)
-                await take_lapsed(at.db, school, at.clock.now())
-                async with at.db.school(school) as conn:
-                    await conn.execute(FORGET, school, timedelta(days=settings.kept_days), MOST_FORGOTTEN)
-        except (Problem, *LOST, asyncpg.PostgresError) as error:
+            schools = await at.db.schools()
+        except (*LOST, asyncpg.PostgresError) as error:
+            schools = []
             log.warning("the gate's round waits", extra={"code": "gate_round_late", "kind": type(error).__name__})
+        for school in schools:
+            try:
+                await _round(at, school, settings)
+            except (Problem, *LOST, asyncpg.PostgresError) as error:  # what ails one school is nothing to the next
+                kind = type(error).__name__
+                log.warning("a school's round waits", extra={"code": "gate_round_late", "kind": kind, "school": school})
         await asyncio.sleep(ROUND_EVERY_S)
+
+
+async def _round(at: Site, school: str, settings: GateSettings) -> None:
+    await take_lapsed(at.db, school, at.clock.now())
+    await end_registrations(at, school)
+    await escalate(at, school)
+    async with at.db.school(school) as conn:
+        await conn.execute(FORGET, school, timedelta(days=settings.kept_days), MOST_FORGOTTEN)
+
+
+async def end_registrations(at: Site, school: str) -> None:
+    """Removes the tools whose time has come: those with a slot were within the second, those with a webhook now."""
+    async with at.db.school(school) as conn:
+        over = [row["id"] for row in await conn.fetch(OVER, school)]
+    for tool in over:
+        actor, body = mind_tool(school, tool)
+        try:
+            await at.unit.run(END, Asked(actor, school, body, at.ids))
+        except Problem as problem:
+            if problem.more.get("state") is None:  # else somebody was faster
+                raise
 
 
 async def escalate(at: Site, school: str) -> None:

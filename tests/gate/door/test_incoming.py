@@ -68,8 +68,29 @@ async def test_a_query_needs_no_key_and_every_call_of_the_list_reaches_its_servi
     assert all("Idempotency-Key" not in headers for name, _, headers, _ in world.goals.asked if name[:3] == "qry")
 
 
+async def test_what_an_answer_tells_of_a_child_is_known_to_be_there(world: World) -> None:
+    """Else nothing would ever be told to be deleted of what a tool only asked for."""
+    tool = await world.plug_in(world.office.tool)
+    child, goal = await world.tell(world.office.tool, CHILD, CHILD, GOAL)
+    await ask(tool, "goals.score-goal", {"goal": goal, "level": 1})
+    world.goals.answer = lambda *_: {"problem": {"type": "forbidden", "title": "No", "detail": "no"}}
+    await ask(tool, "goals.goals-of-child", {"child": child})
+    assert await world.office.rows("SELECT * FROM holding") == []
+    world.goals.answer = lambda *_: {"ok": {"goals": []}}
+    await ask(tool, "goals.goals-of-child", {"child": child})
+    (row,) = await world.office.rows("SELECT tool, about, category FROM holding")
+    assert (row["tool"], row["about"], row["category"]) == (world.office.tool, CHILD, "goals")
+
+
+async def test_what_is_no_purpose_is_the_services_to_refuse_and_alarms_nobody(world: World) -> None:
+    tool = await world.plug_in(world.office.tool)
+    strange: object
+    for strange in ([], {}, None, 7, "nothing"):
+        assert (await ask(tool, "goals.goal", {"purpose": strange}))["ok"]["purpose"] == strange
+
+
 UNLISTED = [
-    *("goals.agree-plan", "goals.erasure-preview", "goals.export-child", "goals.remind-plans"),
+    *("goals.propose-goal", "goals.agree-plan", "goals.erasure-preview", "goals.export-child", "goals.remind-plans"),
     *("network.add-member", "network.give-consent", "network.child-network", "network.find-person"),
     *("audit.who-looked", "audit.tail", "notifications.inbox", "nobody.nothing"),
     *("gate.register-tool", "gate.issue-login", "gate.tools", "gate.hold-tool"),
