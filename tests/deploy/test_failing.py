@@ -25,7 +25,9 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "draw", lambda *_: "<svg/>")
     older = dict.fromkeys(("older_scores", "older_goals", "older_plans"), 0)
     found = {"bundle": {"entry": []}, "answers": [], "scores_shown": True, "said_shown": True, **older}
+    found |= {"plan": {"about": ID}, "verified": 0, "broken": 0}
     monkeypatch.setattr(plan_export, "ask_goals", lambda *_: found)
+    monkeypatch.setattr(plan_export, "ask_network", lambda *_, **__: {})
     monkeypatch.setattr(plan_export, "page_of", lambda *_: "<p>")
     monkeypatch.setattr(circle, "command", lambda *_: pytest.fail("it was sent"))
     monkeypatch.setattr(proofs, "trust_of", lambda *_: TRUST)

@@ -16,6 +16,7 @@ from deploy.serve import read_environment
 from deploy.topology import NAMES
 from services.notifications.channel_settings import ChannelSettings
 from services.notifications.mail import MailSettings
+from services.notifications.times import NoticeSettings
 
 MADE = [databases.ServiceDatabase(n, f"samen_{n}", f"dsn-{n}", f"relay-{n}", f"owner-{n}") for n in NAMES]
 
@@ -110,6 +111,7 @@ def test_compose_passes_on_what_a_deployment_may_set_and_leaves_the_defaults_to_
     mail = {f"SAMEN_MAIL_{name.upper()}" for name in MailSettings.model_fields}
     in_bundle = {"channel_secret", "vapid_key", "door_host", "door_port", "door_port_file"}
     mail |= {f"SAMEN_{name.upper()}" for name in ChannelSettings.model_fields.keys() - in_bundle}
+    mail |= {f"SAMEN_NOTICES_{name.upper()}" for name in NoticeSettings.model_fields}
     for name in (*NAMES, "samen"):
         wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
         named = {"SAMEN_FOUNDATION"}
