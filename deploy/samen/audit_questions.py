@@ -249,7 +249,8 @@ def story(
     for notice in found["held_back"]:
         console.print(escape(notice))
     if found["next"] is not None:
-        console.print(f"--before {found['next']}")
+        more = "Er is meer: voeg toe" if lang == "nl" else "There is more: add"
+        console.print(f"{more} --before {found['next']}")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -18,6 +18,7 @@ from deploy.samen.client import Client
 from deploy.samen.network import As, AsJson, School, Why
 from deploy.samen.tables import print_table
 from deploy.samen.tool_plug import Plug, Plugged, plug_in, slot_settled
+from deploy.samen.tool_words import first_day_without, login_words
 from deploy.samen.up import Dir
 from shared.errors import Problem
 from shared.events.words import school_subject
@@ -147,7 +148,7 @@ def list_(
     for column in ("tool", "id", "state", "for", "categories", "until"):
         table.add_column(column, overflow="fold")
     for one in found["tools"]:
-        ends = (one["ends_at"] or "")[:10]
+        ends = first_day_without(one) or ""
         what = ", ".join(one["categories"])
         table.add_row(escape(one["label"]), one["id"], one["state"], one["purpose"], what, ends)
     print_table(table if found["tools"] else NONE)
@@ -167,7 +168,6 @@ def show(
     if json_:
         as_json(found)
         return
-    login_ = found["login"]
     rows = {
         "tool": escape(found["label"]),
         "id": found["id"],
@@ -178,9 +178,9 @@ def show(
         "agreement": escape(found["agreement"]),
         "told through": found["channel"],
         "account": found["account"] or "none",
-        "login": f"good until {login_['expires_at'][:19]}" if login_ else "none yet: `samen tool login`",
+        "login": login_words(found),
         "registered": found["registered_at"][:10],
-        "until": (found["ends_at"] or "it is removed")[:10],
+        "until": first_day_without(found) or "it is removed",
         "numbers given": f"{found['seq']} (epoch {found['epoch']})",
         "acknowledged": str(found["acked"]),
     }

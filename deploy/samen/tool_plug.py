@@ -150,7 +150,8 @@ def needs(plugged: Plugged, plug: Plug) -> list[str]:
     """Returns what the tool's makers must know, in ten lines at most."""
     lines = [f"[bold]{escape(plug.body['label'])}[/] is plugged in: tool {plugged.tool}"]
     if plugged.account is None:
-        return [*lines, f"It is told by webhook; say where: [cyan]samen tool webhook set {plugged.tool} https://...[/]"]
+        lines.append(f"It is told by webhook; say where: [cyan]samen tool webhook set {plugged.tool} https://...[/]")
+        return [*lines, _ask(plugged, plug)]
     lines += [
         f"  server        {escape(plugged.server)}",
         f"  credentials   {escape(str(plug.path))} (only you can read it; good until {str(plugged.expires_at)[:19]})",
@@ -162,5 +163,12 @@ def needs(plugged: Plugged, plug: Plug) -> list[str]:
     ]
     if not plugged.ready:
         lines.append("[yellow]NATS does not let it in yet: see `samen status`, and wait a moment.[/]")
-    lines.append("It gets what guardians consent to, child by child: `samen network ask --recipient <tool> ...`.")
-    return lines
+    return [*lines, _ask(plugged, plug)]
+
+
+def _ask(plugged: Plugged, plug: Plug) -> str:
+    """Returns the command that asks guardians: for what the tool is registered for, else it gets nothing."""
+    child = plug.child or "<child>"
+    what = " ".join(f"--category {escape(one)}" for one in plug.body["categories"])
+    ask = f"samen network ask {child} --recipient {plugged.tool} --for {escape(plug.body['for_purpose'])} {what}"
+    return f"It gets what guardians consent to, child by child: [cyan]{ask}[/]"

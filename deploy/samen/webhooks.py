@@ -18,6 +18,8 @@ from deploy.samen.client import Client
 from deploy.samen.network import As, AsJson, School, Why
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
+from shared.actor import Actor
+from shared.errors import Problem
 from shared.events.gate import WebhookScheme
 from shared.events.words import school_subject
 
@@ -57,14 +59,22 @@ def _order(
     async def give(client: Client) -> dict[str, Any]:
         actor = client.actor(person, school)
         about = {"about": str(school_subject(school)), "tool": str(tool)}
-        version = {}
-        if keyed:
-            seen = await client.query(school, "gate", "webhook", about | {"purpose": "administration"}, actor)
-            version = {"version": seen["version"]}
+        version = {"version": await _newest(client, school, about, actor)} if keyed else {}
         return dict(await client.command(school, "gate", name, about | version | body, actor))
 
     found: dict[str, Any] = do(directory, give)
     return found
+
+
+async def _newest(client: Client, school: str, about: dict[str, Any], actor: Actor) -> int:
+    """Return the version of a tool's webhook, 0 when it has none yet."""
+    try:
+        seen = await client.query(school, "gate", "webhook", about | {"purpose": "administration"}, actor)
+    except Problem as problem:
+        if problem.more.get("code") != "no_webhook":
+            raise
+        return 0
+    return int(seen["version"])
 
 
 @app.command("set")
@@ -74,13 +84,15 @@ def set_(
     school: School,
     person: As,
     scheme: SchemeOption = WebhookScheme.HMAC,
-    version: Annotated[int, typer.Option("--version", min=0, help="The version that you saw; 0: its first.")] = 0,
+    version: Annotated[
+        int | None, typer.Option("--version", min=0, help="The version that you saw (0: none yet); else the newest.")
+    ] = None,
     directory: Dir = None,
 ) -> None:
     """Have a tool told at this address, signed with a new key. The key is shown here once, and nowhere again."""
     secret, shown = new_secret(scheme)
-    body = {"url": url, "secret": secret, "version": version}
-    made = _order(directory, school, person, "set-webhook", tool, body)
+    body = {"url": url, "secret": secret} | ({} if version is None else {"version": version})
+    made = _order(directory, school, person, "set-webhook", tool, body, keyed=version is None)
     _say(f"Webhook of {tool}, version {made['version']}. Earlier keys sign no more.")
     _tell(shown)
 

@@ -44,6 +44,7 @@ ROLES = {
     "auditor": ("de controleur", "the auditor"),
     "foundation_administrator": ("de administratie van de stichting", "the foundation's office"),
     "local_tool": ("een programma van school", "one of the school's programs"),
+    "service": ("het systeem zelf", "the system itself"),
 }
 KINDS = {
     "identity": ("de naam en geboortedatum", "the name and date of birth"),
@@ -75,6 +76,15 @@ GROUND = {
     "own_data": ("omdat het om eigen gegevens gaat", "because it is about their own data"),
     "anonymous_aggregate": ("zonder dat te zien is om wie het gaat", "without seeing who it is about"),
 }
+YOURS = {"own_data": ("om je eigen gegevens te bekijken", "to see your own data")}
+"""Why, to whoever looked."""
+YOUR_GROUND = {"own_data": ("omdat het om je eigen gegevens gaat", "because it is about your own data")}
+YOUNG = {
+    "guidance": ("om jou te begeleiden", "to guide you"),
+    "network": ("wie er bij jou betrokken is", "who is involved with you"),
+    "parental_authority": ("als iemand met gezag over jou", "as someone with authority over you"),
+}
+"""What and why, to a young person who reads about itself."""
 HELD_GROUND = {
     "child_protection": ("om een kind te beschermen", "to protect a child"),
     "others_protection": ("om iemand anders te beschermen", "to protect somebody else"),
@@ -129,9 +139,10 @@ def _sentence(line: Mapping[str, Any], given: Sequence[Event], reader: UUID, lan
     own = line["actor"] == str(reader)
     who = ("jij" if dutch else "you") if own else _word(ROLES, line.get("role"), "role", language)
     who = who[0].upper() + who[1:]
-    what = _word(KINDS, line["category"], "category", language)
+    young = YOUNG if line.get("about") == str(reader) else {}
+    what = _word({**KINDS, **young}, line["category"], "category", language)
     day = day_of(line["occurred_at"], language)
-    why = _word(WHY, line["purpose"], "purpose", language)
+    why = _word({**WHY, **young, **(YOURS if own else {})}, line["purpose"], "purpose", language)
     if line["outcome"] == "denied":
         if dutch:
             return f"{who} wilde op {day} kijken naar {what}. Dat mocht niet en is niet gebeurd."
@@ -154,7 +165,9 @@ def _ground(line: Mapping[str, Any], given: Sequence[Event], reader: UUID, langu
     dutch = language is Language.DUTCH
     if line.get("basis") != "consent":
         none = ("om een reden die niet genoemd is", "for a reason that is not named")
-        return GROUND.get(str(line.get("basis")), none)[0 if dutch else 1]
+        young = YOUNG if line.get("about") == str(reader) else {}
+        yours = YOUR_GROUND if line["actor"] == str(reader) else {}
+        return {**GROUND, **young, **yours}.get(str(line.get("basis")), none)[0 if dutch else 1]
     before = [
         event
         for event in given

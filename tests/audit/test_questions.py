@@ -247,6 +247,24 @@ def test_what_a_program_is_given_is_told_as_that_and_on_what_ground() -> None:
     assert "to coordinate the help, because you consented" in tell(other, Language.ENGLISH)
 
 
+def test_whoever_looked_reads_of_their_own_data_and_the_system_is_called_that() -> None:
+    own = line(actor=str(MOTHER), purpose="own_data", basis="own_data")
+    assert tell(own, Language.ENGLISH).endswith("to see your own data, because it is about your own data.")
+    assert tell(own, Language.DUTCH).endswith("om je eigen gegevens te bekijken, omdat het om je eigen gegevens gaat.")
+    assert "to see their own data" in tell(own, Language.ENGLISH, TEACHER)
+    assert tell(line(role="service"), Language.DUTCH).startswith("Het systeem zelf keek op 3 november 2026")
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_young_person_is_not_told_of_a_child_of_theirs(language: Language) -> None:
+    for role in Role:
+        for purpose in Purpose:
+            for basis in Basis:
+                one = line(role=role, category="network", purpose=purpose, basis=basis, about=str(CHILD))
+                told_so = tell(one, language, CHILD)
+                assert not any(words in told_so for words in ("your child,", "je kind te", "het kind", "the child"))
+
+
 @pytest.mark.parametrize("language", Language)
 def test_every_word_of_the_lists_can_be_told(language: Language) -> None:
     for role in Role:
