@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from deploy.first_plans import STATISTICS
 from deploy.keys import Keys
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,6 +228,7 @@ async def migrate(owner_dsn: str, service: str, roles: Roles, root: Path = ROOT)
             await _apply(owner, migration, roles)
         if missing:
             await owner.execute(DISPATCHERS)
+            await owner.execute(STATISTICS)
         return [m.name for m in missing]
     finally:
         await owner.close()

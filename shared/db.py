@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -71,13 +72,25 @@ LONGEST_S = 1.9
 """Work that is too long is ended by these, and its connection lives: one that ends puts every school in doubt."""
 ACQUIRE_S = 4.0
 """Who waits longer for a connection is no longer waited for."""
+PLANS_LIVE_S = 15.0
+"""So long a connection keeps its plans: making all of them anew takes some milliseconds."""
 
 
-class _NoReset(asyncpg.Connection):
-    """Settings are transaction-local here, so there is nothing to reset on release."""
+class _Pooled(asyncpg.Connection):
+    """Settings are transaction-local here: nothing to reset on release, but plans that are kept too long.
+
+    One made while a table was empty may take any index (they all cost nothing then), a foreign key's check too, and
+    reads a grown school's whole index each time: until statistics come, and nothing here may wait for those.
+    """
+
+    planned_at = 0.0
 
     def get_reset_query(self) -> str:
-        return ""
+        now = time.monotonic()
+        if now < self.planned_at + PLANS_LIVE_S:
+            return ""
+        self.planned_at = now
+        return "DISCARD PLANS"
 
 
 class Database:
@@ -107,7 +120,7 @@ class Database:
             min_size=1,
             max_size=size,
             init=init,
-            connection_class=_NoReset,
+            connection_class=_Pooled,
             command_timeout=10,
             max_inactive_connection_lifetime=0,
             server_settings={
@@ -115,7 +128,7 @@ class Database:
                 **LIMITS,
                 "statement_timeout": f"{STATEMENT_MS}ms",
                 "jit": "off",
-                # Plans are kept for a connection's life, so one made while a table was empty must not scan it for ever.
+                # A plan made while a table was empty must not scan it while it is kept.
                 "enable_seqscan": "off",
             },
         )

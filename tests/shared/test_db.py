@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -108,3 +110,35 @@ async def test_tables_put_back_in_place_are_another_journal(db: Database, made: 
         await db.row("SELECT pg_terminate_backend(pg_backend_pid())")
     await db.function("pg_backend_pid")
     assert told == ["lost", "lost"]
+
+
+KEPT = """
+CREATE TABLE grown (school text, id uuid, about int, a text, b text, c text, d text, e text, f text, g text, h text,
+                    PRIMARY KEY (school, id)) WITH (autovacuum_enabled = off);
+CREATE INDEX grown_about ON grown (school, about);
+GRANT SELECT ON grown TO PUBLIC;
+CREATE FUNCTION read_grown(p_id uuid) RETURNS int LANGUAGE plpgsql AS
+    $$ BEGIN RETURN (SELECT about FROM grown WHERE school = 'a' AND id = p_id); END $$
+"""
+GROW = "INSERT INTO grown SELECT 'a', gen_random_uuid(), n FROM generate_series(1, 20000) n"
+
+
+async def test_a_plan_of_an_empty_table_is_not_kept_while_it_grows(
+    db: Database, made: ServiceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def blocks() -> int:
+        (found,) = json.loads((await db.row(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT read_grown('{one}')"))[0])
+        return int(found["Plan"]["Shared Hit Blocks"] + found["Plan"]["Shared Read Blocks"])
+
+    one = UUID(int=7)
+    owner = await asyncpg.connect(made.owner_dsn)
+    await owner.execute(KEPT)
+    for _ in range(10):  # until the server takes the plan that it keeps
+        await db.function("read_grown", one)
+    await owner.execute(GROW)
+    await owner.close()
+    assert await blocks() > 50  # of some other plan than the one by its key: what this is against
+    monkeypatch.setattr("shared.db.PLANS_LIVE_S", 0.0)
+    await db.function("read_grown", one)
+    await db.function("read_grown", one)
+    assert await blocks() < 10
