@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.fresh import refuse_existing, write_new
 from deploy.samen.asking import ask_network, do, effect_words
 from deploy.samen.client import Client, operator_id
 from deploy.samen.ecogram import draw
@@ -83,17 +84,19 @@ def show(
     person: As,
     purpose: Why = "guidance",
     ids: Annotated[bool, typer.Option("--ids", help="Show ids and versions too.")] = False,
-    svg: Annotated[Path | None, typer.Option("--svg", help="Draw the ecogram into this file.")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Draw the ecogram into this new file.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Print the ecogram as a list.")] = False,
     language: Annotated[Language, typer.Option("--language", help="Of the ecogram.")] = Language.NL,
     as_json: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """Show who is round a child, and who has authority; or the ecogram, drawn or as a list."""
+    if svg is not None:
+        refuse_existing(svg)
     if svg is not None or text:
         data = ask_network(directory, school, person, "ecogram", {"child": str(child), "purpose": purpose})
         if svg is not None:
-            svg.write_text(draw(data, language), encoding="utf-8")
+            write_new(svg, draw(data, language))
         if text:
             sys.stdout.write(as_text(data, language) + "\n")
         return

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 from zoneinfo import ZoneInfo
 
 import typer
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.fresh import beside, into_place
 from deploy.home import Home
 from deploy.samen.asking import effect_words
 from deploy.samen.client import Client, operator_id
@@ -80,7 +81,9 @@ def import_(
     allow_ending: Annotated[
         int, typer.Option(min=0, help="So many people or links of a school may end, even if that is over 10 %.")
     ] = 0,
-    report: Annotated[Path | None, typer.Option(help="Write what became of each line to this file, as CSV.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write what became of each line to this new file, as CSV.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print what became of each line, as CSV.")] = False,
     directory: Dir = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -116,14 +119,14 @@ def import_(
 
 
 def _lines(path: Path | None, stack: ExitStack, *, verbose: bool) -> Callable[[Iterable[tuple[object, ...]]], None]:
-    """Returns what writes the report to where it was asked for; a file is opened now and only its owner reads it."""
+    """Returns what writes the report to where it was asked for: a new file, whole or not at all, for its owner only.
+
+    Its place is tried now: an import is not done to find then that it can't be told.
+    """
     writers = [csv.writer(sys.stdout)] if verbose else []
-    if path is not None:
-        try:
-            path.touch(mode=0o600)
-            writers.append(csv.writer(stack.enter_context(path.open("w", newline="", encoding="utf-8"))))
-        except OSError as error:
-            raise BadFolder(f"{path} can't be written ({error.strerror}): name another file for the report") from None
+    report = None if path is None else _begun(path, stack)
+    if report is not None:
+        writers.append(csv.writer(report))
 
     def write(rows: Iterable[tuple[object, ...]]) -> None:
         for writer in writers:
@@ -131,5 +134,18 @@ def _lines(path: Path | None, stack: ExitStack, *, verbose: bool) -> Callable[[I
         for row in rows if writers else ():
             for writer in writers:
                 writer.writerow(row)
+        if path is not None and report is not None:
+            report.close()
+            into_place(Path(report.name), path)
 
     return write
+
+
+def _begun(path: Path, stack: ExitStack) -> TextIO:
+    try:
+        made = stack.enter_context(beside(path)) / "report"
+        made.touch(mode=0o600)
+        return stack.enter_context(made.open("w", newline="", encoding="utf-8"))
+    except OSError as error:
+        why = error.strerror or "it is there already"
+        raise BadFolder(f"{path} can't be written ({why}): name another file for the report") from None

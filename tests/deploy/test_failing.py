@@ -78,15 +78,17 @@ def test_a_place_that_can_not_be_written_is_named(
 
 
 @pytest.mark.usefixtures("answering")
-def test_a_missing_folder_is_made_for_what_leaves_and_named_for_a_drawing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", [("goals", "export", ID, *WHO, "--out"), ("network", "show", ID, *WHO, "--svg")])
+def test_a_missing_folder_is_made_and_a_file_that_is_there_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
-    out = tmp_path / "missing" / "ecogram.svg"
-    said = told(capsys, "network", "show", ID, *WHO, "--svg", out)
-    assert said == f"{out} is not there, or its folder is not: check the path"
-    done = CliRunner().invoke(app, ["goals", "export", ID, *WHO, "--out", str(tmp_path / "new" / "goals.json")])
+    out = tmp_path / "new" / "file"
+    done = CliRunner().invoke(app, [*command, str(out)])
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "new" / "goals.json").is_file()
+    assert not out.stat().st_mode & 0o077, "for its owner only"
+    out.write_text("kept")
+    assert told(capsys, *command, out) == f"{out} is there already: name a new one"
+    assert out.read_text() == "kept"
 
 
 @pytest.mark.usefixtures("answering")

@@ -125,6 +125,8 @@ async def test_a_changed_delivery_is_told_line_by_line_without_names(samen: Cli,
     assert told["users.csv", "5"] == ("t1", "changed", "")
     assert told["users.csv", "2"] == ("p1", "unchanged", "")
     assert (report.stat().st_mode & 0o077, "Roos" in report.read_text()) == (0, False)
+    over = await samen(*take, "--report", str(report))
+    assert (over.code, "name another file for the report" in over.words) == (1, True)
     deliver(tmp_path / "in", users=users.replace("x1,,,,,,Geen,,,,,,,,,\n", ""), roles=roles)
     mended = await samen(*take, "--verbose")
     assert (mended.code, figures(mended, "lines")[:3]) == (0, (0, 0, 1))
@@ -188,7 +190,7 @@ async def test_a_wrong_folder_and_wrong_options_are_refused_with_what_to_do(same
     nowhere, unknown, report, both = await asyncio.gather(
         samen("roster", "import", str(tmp_path / "nowhere")),
         samen("roster", "import", folder, "--school", "x=o9"),
-        samen("roster", "import", folder, "--report", str(tmp_path / "no/report.csv")),
+        samen("roster", "import", folder, "--report", str(tmp_path / "in/users.csv/report.csv")),
         samen("roster", "import", folder, "--verbose", "--json"),
     )
     assert (nowhere.code, "give the folder that holds the OneRoster" in nowhere.words) == (1, True)
