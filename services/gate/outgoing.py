@@ -1,9 +1,10 @@
 """Which events go out to tools, and under which category: data, and nothing else decides it.
 
 What is not here never leaves: looks, denials and what the audit log alone is for; grants (`access.changed`); notices
-and their deliveries; what the gate itself tells; and of network everything that is not a tool's business. A tool hears
-of its own membership, of a consent that names it as the recipient, and that the child left; of those only while it may
-receive something of that child.
+and their deliveries; what the gate itself tells; what is only suggested to people (that settings diverge goes out, to
+who receives observations); and of network everything that is not a tool's business. A tool hears of its own
+membership, of a consent that names it as the recipient, and that the child left; of those only while it may receive
+something of that child.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ CONVERSATIONS = _all(
     conversations.ConversationPlanned,
     conversations.ConversationMoved,
     conversations.ConversationCancelled,
+    conversations.InvitationWithdrawn,
     conversations.ConversationHeld,
     conversations.OutcomeSettled,
 )
