@@ -7,9 +7,11 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from shared.tlog import tiles
 from shared.tlog.merkle import TILE_HEIGHT, TileNodes, Tree, extend, leaf_hash, root
@@ -19,14 +21,19 @@ from shared.tlog.tiles import ENTRIES, EVENTS, WIDTH, Unreadable
 CHECKPOINT = "checkpoint"
 COSIGNED = "cosigned"
 """Beside the standard: the newest checkpoint that enough witnesses signed, their signatures included."""
+PATIENCE_S, LOOK_AGAIN_S = 2.0, 0.002
+"""How long a writer waits for another one: who is paused while it writes is told of, not waited for without end."""
 
 
 class LogFiles:
-    """One school's log in a folder. `tree` is what its checkpoint signs; one process writes at a time."""
+    """One school's log in a folder. `tree` is what its checkpoint signs; who writes holds the others off (`hold`)."""
 
     def __init__(self, folder: Path) -> None:
         """Reads where the log stands; raises Unreadable when its last files do not fit its checkpoint."""
         self._folder = folder
+        self._open()
+
+    def _open(self) -> None:
         self._edges: defaultdict[str, list[bytes]] = defaultdict(list)
         """The packed things of each kind's last file that is not full."""
         self.tree = Tree()
@@ -48,7 +55,7 @@ class LogFiles:
         bits = (bit for bit in reversed(range(size.bit_length())) if size >> bit & 1)
         self.tree = self._grown = Tree(size, tuple(node(bit, (size >> bit) - 1) for bit in bits))
         if root(self.tree) != checkpoint.root:
-            msg = f"the hashes in {folder.name} have another root than its checkpoint of {size}"
+            msg = f"the hashes in {self._folder.name} have another root than its checkpoint of {size}"
             raise Unreadable(msg)
 
     def _checkpoint(self) -> Checkpoint | None:
@@ -86,8 +93,29 @@ class LogFiles:
             found += things[max(first - start, 0) : end - start]
         return found
 
+    def hold(self, patience_s: float = PATIENCE_S) -> IO[str]:
+        """Holds other writers off, from before the first `write` until what is returned is closed, or the process ends.
+
+        Without it, one that began between another's `keep` and its sweep lost what it was about to sign. Whoever waited
+        goes on from where the other came. Raises Unreadable when the other goes on writing.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        held = (self._folder / ".lock").open("w")
+        try:
+            _lock(held, patience_s, self._folder.name)
+            if self._moved() or self._grown is not self.tree:
+                self._open()
+        except BaseException:
+            held.close()
+            raise
+        return held
+
+    def _moved(self) -> bool:
+        known = self._checkpoint()
+        return (known.size if known else 0) != self.tree.size
+
     def write(self, entries: Sequence[bytes], events: Sequence[bytes]) -> Tree:
-        """Writes what follows in the log, safely on disk when it returns; returns the tree with it.
+        """Writes what follows in the log, safely on disk when it returns; returns the tree with it. Under `hold`.
 
         Nothing of it counts before `keep`: until then it may be written otherwise. After an error open the log anew.
         """
@@ -103,28 +131,27 @@ class LogFiles:
         return grown
 
     def keep(self, note: str) -> None:
-        """Makes this the log's checkpoint: a signed note over what was written.
+        """Makes this the log's checkpoint: a signed note over what was written. Under the same `hold`.
 
         Raises Unreadable when another process kept one meanwhile: open the log anew.
         """
+        if self._moved():
+            msg = f"{self._folder.name} was written by another process"
+            raise Unreadable(msg)
         before = self.tree.size
-        with (self._folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            known = self._checkpoint()
-            if (known.size if known else 0) != before:
-                msg = f"{self._folder.name} was written by another process"
-                raise Unreadable(msg)
-            self._put(CHECKPOINT, note.encode())
-            self.tree = self._grown
-            for kind in (ENTRIES, EVENTS):
-                self._sweep(kind, self.tree.size, before)
-            for level in range(-(-self.tree.size.bit_length() // TILE_HEIGHT)):
-                shift = level * TILE_HEIGHT
-                self._sweep(tiles.hashes(level), self.tree.size >> shift, before >> shift)
+        self._put(CHECKPOINT, note.encode())
+        self.tree = self._grown
+        for kind in (ENTRIES, EVENTS):
+            self._sweep(kind, self.tree.size, before)
+        for level in range(-(-self.tree.size.bit_length() // TILE_HEIGHT)):
+            shift = level * TILE_HEIGHT
+            self._sweep(tiles.hashes(level), self.tree.size >> shift, before >> shift)
 
     def endorse(self, note: str) -> None:
         """Shows readers of the folder the newest checkpoint that enough witnesses signed."""
-        self._put(COSIGNED, note.encode())
+        with (self._folder / ".cosigned.lock").open("w") as lock:
+            _lock(lock, PATIENCE_S, self._folder.name)
+            self._put(COSIGNED, note.encode())
 
     def _append(self, kind: str, first: int, things: Sequence[bytes]) -> None:
         edge = self._edges[kind]
@@ -166,6 +193,21 @@ class LogFiles:
                     file.unlink()
             if not any(partial.iterdir()):
                 partial.rmdir()
+
+
+def _lock(file: IO[str], patience_s: float, name: str) -> None:
+    """Takes a file's lock, which goes when it is closed; raises Unreadable when another keeps it for longer."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                msg = f"{name} is being written by another process"
+                raise Unreadable(msg) from None
+            time.sleep(LOOK_AGAIN_S)
+        else:
+            return
 
 
 class Logs:

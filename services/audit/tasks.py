@@ -96,6 +96,10 @@ class Signer:
 
     async def _sign(self, school: str) -> bool:
         files = await self.logs.of(school)
+        with await asyncio.to_thread(files.hold):
+            return await self._sign_held(school, files)
+
+    async def _sign_held(self, school: str, files: LogFiles) -> bool:
         tree = files.tree
         while True:
             async with self.db.school(school) as conn:

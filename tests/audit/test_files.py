@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -29,8 +30,9 @@ def things(count: int, first: int = 0) -> tuple[list[bytes], list[bytes]]:
 
 def grow(files: LogFiles, count: int) -> Tree:
     """Writes and signs `count` more."""
-    tree = files.write(*things(count, files.tree.size))
-    files.keep(sign(Checkpoint(NAME, tree.size, root(tree)), KEY))
+    with files.hold():
+        tree = files.write(*things(count, files.tree.size))
+        files.keep(sign(Checkpoint(NAME, tree.size, root(tree)), KEY))
     return tree
 
 
@@ -126,12 +128,41 @@ def test_short_files_go_when_longer_ones_stand_for_them(tmp_path: Path) -> None:
 
 
 def test_who_wrote_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
-    sleeper = LogFiles(tmp_path)
-    tree = sleeper.write(*things(10))
+    sleeper, late = LogFiles(tmp_path), LogFiles(tmp_path)
     grow(LogFiles(tmp_path), 20)
+    assert grow(sleeper, 5).size == 25
+    tree = late.write(*things(10))
     with pytest.raises(Unreadable, match="another process"):
-        sleeper.keep(sign(Checkpoint(NAME, tree.size, root(tree)), KEY))
-    assert LogFiles(tmp_path).tree.size == 20
+        late.keep(sign(Checkpoint(NAME, tree.size, root(tree)), KEY))
+    assert LogFiles(tmp_path).read(ENTRIES, 0, 25) == things(25)[0]
+
+
+def test_one_writes_from_its_first_file_to_its_checkpoint_and_who_ends_lets_go(tmp_path: Path) -> None:
+    first, second = LogFiles(tmp_path), LogFiles(tmp_path)
+    with first.hold():
+        first.write(*things(10))
+        with pytest.raises(Unreadable, match="is being written"):
+            second.hold(0)
+    assert grow(second, 20).size == 20
+
+
+def test_what_another_is_about_to_sign_is_not_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process opens the log between a checkpoint and the sweep that follows it, and writes on from there."""
+    one, put = LogFiles(tmp_path), LogFiles._put
+    written: list[tuple[LogFiles, Tree]] = []
+
+    def meanwhile(files: LogFiles, place: str, content: bytes) -> None:
+        put(files, place, content)
+        if files is one and place == "checkpoint":
+            other = LogFiles(tmp_path)
+            with suppress(Unreadable), other.hold(0):
+                written.append((other, other.write(*things(3, 10))))
+
+    monkeypatch.setattr(LogFiles, "_put", meanwhile)
+    grow(one, 10)
+    for other, tree in written:
+        other.keep(sign(Checkpoint(NAME, tree.size, root(tree)), KEY))
+    assert LogFiles(tmp_path).read(ENTRIES, 0, 10) == things(10)[0]
 
 
 def _cut(path: Path) -> None:
@@ -202,8 +233,9 @@ async def test_signed_lines_are_written_again_only_as_they_stand(log: Log, tmp_p
     signed = [*goals.events, *network.many(2), *goals.many(3)]
     files = LogFiles(tmp_path / "log" / school)
     entries = [line_of(event).entry.encode() for event in signed]
-    tree = files.write(entries, [event.raw for event in signed])
-    files.keep(sign(Checkpoint(origin("wijzer", school), tree.size, root(tree)), KEY))
+    with files.hold():
+        tree = files.write(entries, [event.raw for event in signed])
+        files.keep(sign(Checkpoint(origin("wijzer", school), tree.size, root(tree)), KEY))
     log.logs.forget()
     with pytest.raises(Transient, match="log_behind_its_files"):
         await log.log(goals.events[2:])

@@ -40,8 +40,9 @@ def grow(folder: Path, count: int, what: str = "line") -> LogFiles:
     files = LogFiles(folder)
     first = files.tree.size
     entries = [f"{what} {n}".encode() for n in range(first, first + count)]
-    tree = files.write(entries, entries)
-    files.keep(sign(Checkpoint(NAME, tree.size, root(tree)), KEY))
+    with files.hold():
+        tree = files.write(entries, entries)
+        files.keep(sign(Checkpoint(NAME, tree.size, root(tree)), KEY))
     return files
 
 
