@@ -20,7 +20,6 @@ SIMPLE = (
     ("network", "ecogram", "child"),
     ("network", "deciders", "child"),
     ("network", "expectations", "about"),
-    ("network", "emergencies", "child"),
     ("goals", "deadlines", "about"),
     ("audit", "consents", "child"),
 )
@@ -49,6 +48,7 @@ class Gatherer:
         await self._notices()
         for language in ("nl", "en"):
             self._keep("audit", f"story-{language}", await self._pages("story", "sentences", {"language": language}))
+        self._keep("audit", "break-glass", await self._pages("break-glass", "emergencies", {}))
         self._keep("audit", "who-looked", await self._pages("who-looked", "lines", {}))
 
     def _keep(self, service: str, query: str, found: object) -> None:

@@ -35,7 +35,7 @@ HEADINGS: Mapping[str, tuple[str, str]] = {
     "network.consents": ("Toestemmingen", "Consents"),
     "network.ecogram": ("Wie met wie", "Who with whom"),
     "network.expectations": ("Verwachtingen en afspraken", "Expectations and commitments"),
-    "network.emergencies": ("Toegang in een noodsituatie", "Access in an emergency"),
+    "audit.break-glass": ("Toegang in een noodsituatie", "Access in an emergency"),
     "goals.goals": ("Doelen", "Goals"),
     "goals.plans": ("Plannen", "Plans"),
     "goals.conversations": ("Gesprekken", "Conversations"),
@@ -99,6 +99,13 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "as": ("als", "as"),
     "name": ("naam", "name"),
     "disputed": ("er is onenigheid", "disputed"),
+    "emergencies": ("noodsituaties", "emergencies"),
+    "member": ("wie", "who"),
+    "review": ("achteraf bekeken", "looked at afterwards"),
+    "review_due_at": ("achteraf te bekijken voor", "to be looked at before"),
+    "outcome": ("oordeel", "finding"),
+    "in_time": ("op tijd", "in time"),
+    "overdue": ("te laat", "too late"),
 }
 
 CODES: Mapping[str, tuple[str, str]] = {
@@ -122,6 +129,8 @@ CODES: Mapping[str, tuple[str, str]] = {
     "withdrawn": ("ingetrokken", "withdrawn"),
     "asked": ("gevraagd", "asked"),
     "conflicting": ("ouders zijn het oneens", "parents disagree"),
+    "justified": ("het was nodig", "it was needed"),
+    "not_justified": ("het was niet nodig", "it was not needed"),
     "home": ("thuis", "home"),
     "school": ("school", "school"),
 }

@@ -27,7 +27,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ChildId = Annotated[UUID, typer.Argument(help="The child's id.")]
 EmergencyId = Annotated[UUID, typer.Argument(metavar="EMERGENCY", help="The emergency's id.")]
 Version = Annotated[int, typer.Option("--version", help="The version you saw.")]
-Why = Annotated[Purpose, typer.Option("--purpose", help="Why: guidance, oversight (reviewers, auditors), own_data.")]
+Why = Annotated[
+    Purpose, typer.Option("--purpose", help="Why: oversight (reviewers, auditors), or guidance (your own).")
+]
 
 
 def _moment(at: str | None) -> str:
@@ -80,7 +82,7 @@ def list_(
     as_json_: Json = False,
     directory: Dir = None,
 ) -> None:
-    """Show who took emergency access to a child, and how that was judged."""
+    """Show who took emergency access to a child, and how it was judged. A child's family: `samen audit break-glass`."""
     found = ask_network(directory, school, person, "emergencies", {"child": str(child), "purpose": purpose.value})
     if as_json_:
         as_json(found)

@@ -7,16 +7,25 @@ from uuid import UUID
 
 from services.network.draft import as_moment
 from services.network.model import children_of
-from services.network.queries import also, viewed
+from services.network.queries import also, family, viewed
 from services.network.safeguards import Emergency
 from services.network.times import review_due_at
 from shared import access
-from shared.events.words import Action, Category, Role
+from shared.errors import Problem, ProblemType
+from shared.events.words import Action, Category, Purpose, Role
 from shared.unit import Asked, Change, Query, Snapshot
+
+IN_THE_LOG = (
+    "who took emergency access to a child of your own stands in the log: "
+    "`samen audit break-glass --child <child> --purpose own_data`"
+)
 
 
 class Emergencies(Query):
-    """Emergency access to a child: who, when, how it was judged; why, for reviewers and for who took it."""
+    """Emergency access to a child: who, when, how it was judged; why, for reviewers and for who took it.
+
+    A child's family reads it in the log: audit's `break-glass`.
+    """
 
     child: UUID
 
@@ -28,19 +37,25 @@ class EmergencyContacts(Query):
 
 
 def decide_emergencies(asked: Asked[Emergencies], seen: Snapshot) -> Change:
-    """Answers for those who may see the child's log, and for who took the access as long as it lasts."""
+    """Answers for those who review or audit it, and for who took the access as long as it lasts.
+
+    The child's family reads it in the log, whatever else they are here: only there is it known what a restriction holds
+    back from them.
+    """
     child_id = asked.body.child
     log = also(seen, asked, Action.VIEW, Category.LOG, child_id)
     permit = log or seen.require(asked, Action.VIEW, Category.IDENTITY, about=child_id)
     child = children_of(seen.state)[child_id]
-    shown = [one for one in child.emergencies if log or one.member == asked.actor.id]
+    own = [one for one in child.emergencies if one.member == asked.actor.id]
+    theirs = asked.body.purpose is Purpose.OWN_DATA or asked.actor.id in family(child)
+    if log is not None and theirs and not own:
+        raise Problem(ProblemType.FORBIDDEN, IN_THE_LOG, code="in_the_log")
+    shown = list(child.emergencies) if log is not None and not theirs else own
     if not shown and log is None:
         view = seen.views[child_id]
         raise access.denial(view, asked.actor, Action.VIEW, Category.LOG, asked.body.purpose, "no_grant")
-    # Guardians, whatever else they are, and auditors see that it was and how it was judged; the words may be about
-    # someone else.
-    reviews = log is not None and also(seen, asked, Action.DECIDE, Category.LOG, child_id) is not None
-    reviews = reviews and asked.actor.id not in child.guardians
+    # Auditors see that it was and how it was judged; the words may be about someone else.
+    reviews = log is not None and not theirs and also(seen, asked, Action.DECIDE, Category.LOG, child_id) is not None
     texts = seen.state["texts"]
     result = [_shown(one, texts if reviews or one.member == asked.actor.id else {}) for one in shown]
     return viewed("emergencies", child_id, permit.act, {"emergencies": result}, len(result), (permit,))

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from pydantic import AwareDatetime
 
 from services.network.draft import act_without_grant, as_moment
-from services.network.explain import Question, explain
+from services.network.explain import Question, Reason, explain
 from services.network.grants import FORESEEN
 from services.network.members import invalid
 from services.network.model import Child, children_of, school_of
-from services.network.queries import also, viewed
+from services.network.queries import also, family, viewed
 from shared import access
 from shared.access import Permit, View
 from shared.events.words import Action, Basis, Category, Purpose
 from shared.text import LATEST
 from shared.unit import Asked, Change, Query, Snapshot
+
+NOT_WEIGHED = Reason(
+    "emergency",
+    holds=False,
+    words="Emergency access by others to a child of your own is not weighed here: it stands in the log.",
+)
+"""The log alone knows what a restriction holds back from a child's family."""
 
 
 class PolicyExplanation(Query):
@@ -46,13 +54,18 @@ def decide_policy_explanation(asked: Asked[PolicyExplanation], seen: Snapshot) -
         raise invalid("your own future is not told: what changes then may tell of others. Ask about now or before")
     child, school = children_of(seen.state)[body.child], school_of(seen.state)
     question = Question(body.who, body.action, body.category, body.for_purpose, at)
-    found = explain(child, school, question, discreet=keeper is None or asked.actor.id in child.guardians)
+    own = asked.actor.id in family(child)
+    untold = own and body.who != asked.actor.id
+    found = explain(
+        replace(child, emergencies=()) if untold else child, school, question, discreet=keeper is None or own
+    )
+    reasons = (*found.reasons, *([NOT_WEIGHED] if untold else []))
     result = {
         "allowed": found.allowed,
         "at": as_moment(at),
-        "reasons": [{"kind": one.kind, "holds": one.holds, "words": one.words} for one in found.reasons],
+        "reasons": [{"kind": one.kind, "holds": one.holds, "words": one.words} for one in reasons],
     }
-    return viewed("policy-explanation", body.child, permit.act, result, len(found.reasons), (permit,), body.who)
+    return viewed("policy-explanation", body.child, permit.act, result, len(reasons), (permit,), body.who)
 
 
 def _concerned(asked: Asked[PolicyExplanation], seen: Snapshot) -> Permit:

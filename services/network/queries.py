@@ -87,6 +87,11 @@ def also(
         return None
 
 
+def family(child: Child) -> frozenset[UUID]:
+    """Returns the child, and who is or was its guardian."""
+    return frozenset(one.person for one in child.memberships if one.role in {Role.GUARDIAN, Role.CHILD})
+
+
 def _status(starts_at: datetime, ends_at: datetime | None, now: datetime) -> str:
     if starts_at > now:
         return "proposed"

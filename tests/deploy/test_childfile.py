@@ -69,6 +69,7 @@ class Services:
                 else [{"about": CHILD, "words": "eerder"}]
             },
             "audit.story": {"sentences": [{"sentence": f"De leraar keek ({body.get('language')})."}]},
+            "audit.break-glass": {"emergencies": [{"member": CARER, "review": {"outcome": "justified"}}]},
             "audit.who-looked": {"lines": [line(1), line(3)] if more else [line(2, outcome="denied")]},
         }
         paged = {"next": 7 if more else None} if name in self._paged else {}
@@ -99,6 +100,10 @@ async def test_every_page_of_every_service_is_asked_and_kept() -> None:
     talks = file["parts"]["goals"]["conversations"]
     assert [(one["conversation"]["id"], one["my_heard"]) for one in talks] == [(TALK, "mostly"), (OLDER, "mostly")]
     assert file["not_for_this_reader"] == []
+    assert ("network.emergencies", {"child": CHILD}) not in services.asked, "which knows of no restriction"
+    assert file["parts"]["audit"]["break-glass"]["emergencies"][0]["member"] == CARER
+    told = page(file, "nl")
+    assert all(words in told for words in ("Toegang in een noodsituatie", "het was nodig"))
 
 
 async def test_what_the_reader_may_not_see_is_named_and_a_service_that_is_away_makes_no_file() -> None:

@@ -237,11 +237,31 @@ async def test_a_review_ends_the_reviewers_own_access_and_not_justified_ends_the
     assert len(await network.facts(EmergencyEnded)) == 1
     assert [one.outcome.value for one in await network.facts(EmergencyReviewed)] == ["not_justified"]
     assert (await refused(network, "review-emergency", leader, **body, reason="x")).type is ProblemType.FORBIDDEN
-    for who, purpose, words in ((family.mum, "own_data", False), (network.auditor, "oversight", False)):
-        shown = await network.ask("emergencies", who, child=family.kim, purpose=purpose)
-        (one,) = shown["emergencies"]
-        assert (one["outcome"], one["reviewed_by"]) == ("not_justified", str(leader))
-        assert (REASON in json.dumps(shown)) is words
+    shown = await network.ask("emergencies", network.auditor, child=family.kim, purpose="oversight")
+    (one,) = shown["emergencies"]
+    assert (one["outcome"], one["reviewed_by"]) == ("not_justified", str(leader))
+    assert REASON not in json.dumps(shown)
+
+
+async def test_a_childs_family_reads_it_in_the_log_where_a_restriction_is_known(
+    network: Network, family: Family, leader: UUID
+) -> None:
+    """Whatever else they are here: a mother who audits the school, and one who administers it."""
+    await breaks(network, family.juf, family.kim)
+    told = await refused(network, "emergencies", family.mum, child=family.kim, purpose="own_data")
+    assert (told.type, told.more) == (ProblemType.FORBIDDEN, {"code": "in_the_log"})
+    assert "samen audit break-glass" in told.detail
+    for role in ("auditor", "school_administrator"):
+        await network.manage("add-member", subject=network.subject, person=family.mum, role=role)
+    await network.attend()
+    both = await refused(network, "emergencies", family.mum, child=family.kim, purpose="oversight")
+    assert both.more == {"code": "in_the_log"}
+    body = {"child": family.kim, "who": family.juf, "action": "view", "category": "contact", "for_purpose": "guidance"}
+    for who, told_of in ((family.mum, False), (network.admin, True)):
+        shown = await network.ask("policy-explanation", who, **body, purpose="administration")
+        rules = [one for one in shown["reasons"] if "Emergency" in one["words"] and one["kind"] == "rule"]
+        assert bool(rules) is told_of
+    assert (await network.ask("emergencies", leader, child=family.kim, purpose="oversight"))["emergencies"]
 
 
 async def test_it_is_ended_early_by_who_has_it_or_by_a_reviewer_and_by_nobody_else(

@@ -43,9 +43,9 @@ async def test_a_guardian_gets_all_of_it_with_who_saw_what_and_a_stranger_nothin
     file = whole(gathered, here.slug, kid.child, kid.mum, "2026-11-29T10:00:00+00:00")
     assert gathered.refused == []
     assert {"network", "goals", "notifications", "audit"} == set(file["parts"])
-    theirs = {"child-file", "child-network", "consents", "ecogram", "deciders", "expectations", "emergencies"}
+    theirs = {"child-file", "child-network", "consents", "ecogram", "deciders", "expectations"}
     assert theirs <= file["parts"]["network"].keys()
-    assert {"consents", "story-nl", "story-en", "who-looked"} <= file["parts"]["audit"].keys()
+    assert {"consents", "break-glass", "story-nl", "story-en", "who-looked"} <= file["parts"]["audit"].keys()
     told = page(file, "nl")
     for words in ("samen &lt;b&gt;lezen&lt;/b&gt; na het eten", "naar groep 5", "Mum0 Voorbeeld", "leraar"):
         assert words in told
