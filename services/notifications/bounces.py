@@ -49,7 +49,9 @@ class Bounces:
 
         Raises Problem: try again later.
         """
-        found = read_dsn(raw, self.keys.returned if self.keys is not None else lambda _: None)
+        if self.keys is None:  # without them nothing tells a mail that came back from one that somebody made up
+            return "unknown"
+        found = await asyncio.to_thread(read_dsn, raw, self.keys.returned)
         became = [await self._stop(one) for one in found]
         return "stopped" if "stopped" in became else "kept" if "kept" in became else "unknown"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mailbox
+import time
 from dataclasses import replace
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -52,9 +53,24 @@ def test_a_letter_is_known_by_the_address_that_it_came_back_to() -> None:
     assert read_dsn(dsn(to), KEYS.returned) == [Returned(LETTER, "een@thuis.example", gone=True)]
 
 
-def test_a_letter_is_known_by_the_message_that_it_brings_back() -> None:
-    found = read_dsn(dsn(BACK, id_=f"<{LETTER}@school.example>"), KEYS.returned)
-    assert found == [Returned(LETTER, "een@thuis.example", gone=True)]
+def test_who_knows_a_message_id_has_nobody_stopped() -> None:
+    """It follows from an event and a member; another parent may know both, and the address as well."""
+    assert read_dsn(dsn(BACK, id_=f"<{LETTER}@school.example>"), KEYS.returned) == []
+
+
+def test_a_notification_in_other_letters_than_ascii_is_read() -> None:
+    raw = dsn(KEYS.return_path(BACK, LETTER)).replace(b"550 no such user", "550 bo\u00eete inconnue".encode())
+    assert read_dsn(raw, KEYS.returned) == [Returned(LETTER, "een@thuis.example", gone=True)]
+
+
+@pytest.mark.parametrize("filling", [b"a b ", b"(", b"<", b"a@b.c,", b"=?utf-8?q?a?= ", b'"'])
+def test_a_mail_made_to_keep_us_busy_is_read_at_once(filling: bytes) -> None:
+    """Anybody may send one; with the standard library's parser of headers these take minutes each."""
+    began = time.process_time()
+    for name in (b"To", b"Final-Recipient", b"Content-Type"):
+        report = name + b": " + filling * (400_000 // len(filling))
+        read_dsn(report + b"\r\n\r\nbody", KEYS.returned)
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(
