@@ -61,6 +61,8 @@ class SettleDelivery(Request):
     """Writes down what became of the claim that was try number `tries`; `code` says why it was not sent."""
 
     delivery: UUID
+    parts: tuple[UUID, ...] = ()
+    """All that this claim took, as its reply named them; none: it took this one only."""
     tries: int
     outcome: Outcome
     code: Code | None = None
@@ -174,6 +176,7 @@ def _message(seen: Snapshot, claimed: Sequence[Became]) -> dict[str, Any]:
     notice, round_ = UUID(claimed[0].part.notice["id"]), first.get("round") or 0
     return {
         "delivery": first["id"],
+        "parts": [one.part.delivery["id"] for one in claimed],
         "message": first.get("bundle") or str(uuid5(notice, f"reminder-{round_}") if round_ else notice),
         "number": len(claimed),
         "language": read_preferences(seen.state.get("preference")).language,
@@ -204,7 +207,10 @@ def decide_settle(asked: Asked[SettleDelivery], seen: Snapshot) -> Change:
     """
     lead, body = lead_of(seen), asked.body
     if body.outcome is Outcome.SENT:
-        sent = [_sent(part, body.tries) for part in parts_of(seen) if part.delivery["act"] is not None]
+        # What the claim did not take has not left: it was withdrawn from the digest before, or is in another mail.
+        took = {str(one) for one in body.parts}
+        left = [part for part in parts_of(seen) if part.delivery["id"] in took] or [lead]
+        sent = [_sent(part, body.tries) for part in left]
         return change_of(sent, sent)
     if not _of_claim(lead, body.tries):
         raise Problem(

@@ -204,7 +204,8 @@ class Sender:
         if claimed["state"] != DeliveryState.CLAIMED:
             return
         became = await self._attempt(channel, school, due, claimed, before)
-        await self._settle(school, SettleDelivery(delivery=UUID(claimed["delivery"]), tries=claimed["tries"], **became))
+        claim_was = {name: claimed[name] for name in ("delivery", "parts", "tries")}
+        await self._settle(school, SettleDelivery.model_validate({**claim_was, **became}, strict=False))
 
     async def _attempt(
         self, channel: Channel, school: str, due: Due, claimed: dict[str, Any], before: float

@@ -26,7 +26,7 @@ from shared.events.plans import DaysOff, SchoolYearSet
 from shared.events.words import Category, Role, school_subject
 from shared.projection import Applier
 from tests.notifications.house import ACTOR, CHILD, MEMBER, OTHER, House
-from tests.notifications.support import ACCESS, LEASE, Lane, accepted, act, give_access, grant, journaled, states
+from tests.notifications.support import ACCESS, LEASE, Lane, accepted, act, give_access, grant, journaled, make_due, states
 from tests.support.fixtures import DatabaseFactory
 
 MONDAY = datetime(2026, 3, 23, 12, 0, tzinfo=HERE)
@@ -192,6 +192,32 @@ async def test_a_digest_brings_only_what_its_recipient_may_still_hear(house: Hou
     await house.sender().send_due(house.school)
     assert sorted(await house.states()) == [("cancelled", 1, "no_grant"), ("sent", 1, None)]
     assert len(house.server.accepted) == 1
+
+
+async def test_what_was_withdrawn_between_two_tries_of_a_digest_is_not_said_to_have_been_told(
+    house: House, time: Time
+) -> None:
+    sister = uuid4()
+    await wants(house.db, house.school, MEMBER, paces=paced("daily"))
+    await time.set(MONDAY)
+    for child in (CHILD, sister):
+        await tell(house, child, None, MEMBER)
+    await time.set(MONDAY + timedelta(hours=20))
+    await let_go(house)
+    await house.allow(MEMBER)
+    sender = replace(house.sender(), reach=Reach(anywhere))
+    house.server.rcpt = lambda _: "451 later"
+    await sender.send_due(house.school)
+    changed = Lane(house.school, "network").add(AccessChanged(revision=9, grants=()), sister, act(ACTOR))
+    await house.applier.apply(house.school, "network", [changed])
+    house.server.rcpt = lambda _: "250 OK"
+    await house.allow(MEMBER)
+    await make_due(house.db, house.school)
+    await sender.send_due(house.school)
+    assert len(house.server.accepted) == 1
+    assert sorted(await house.states()) == [("cancelled", 1, "no_grant"), ("sent", 2, None)]
+    async with house.db.school(house.school) as conn:
+        assert [event.about for event in await journaled(conn) if event.is_a(NoticeSent)] == [CHILD]
 
 
 async def test_who_does_not_want_it_any_more_gets_nothing(house: House) -> None:
