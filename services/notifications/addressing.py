@@ -24,6 +24,7 @@ from services.notifications.address_requests import (
     VerifyAddress,
 )
 from services.notifications.channel_settings import channel_settings
+from services.notifications.code_count import counted, refuse_more
 from services.notifications.keyring import digest_of
 from services.notifications.mail import is_address
 from services.notifications.model import SERVICE
@@ -94,6 +95,7 @@ def decide_add(asked: Asked[AddAddress], seen: Snapshot) -> Change:
     """Keeps the address, unverified, and has a code sent."""
     act, body = own_act(asked, Action.MANAGE), asked.body
     target, outlet = _checked(body, seen)
+    refuse_more(seen)
     mine = seen.state["addresses"]
     if any((one["channel"], one["target"]) == (body.channel, target) for one in mine):
         raise Problem(ProblemType.CONFLICT, "you gave this address already: see `addresses`")
@@ -144,6 +146,7 @@ def decide_ask(asked: Asked[AskCode], seen: Snapshot) -> Change:
         raise Problem(ProblemType.CONFLICT, "this address is verified already")
     if one["codes_sent"] >= MOST_CODES:
         raise Problem(ProblemType.CONFLICT, f"{MOST_CODES} codes were sent: remove the address and give it again")
+    refuse_more(seen)
     values = {"code_due_at": seen.clock, "code_misses": 0, "code_hash": None}
     return _changed(asked, act, one, values, None)
 
@@ -214,7 +217,8 @@ def decide_claim_code(asked: Asked[ClaimCode], seen: Snapshot) -> Change:
     }
     change = _changed(asked, act, one, values, AddressAsked)
     where = {"channel": one["channel"], "target": one["target"], "sealed": one["sealed"]}
-    return Change(permits=(), events=change.events, rows=change.rows, reply={**change.reply, **where})
+    rows = (*change.rows, counted(asked.actor.id, seen))
+    return Change(permits=(), events=change.events, rows=rows, reply={**change.reply, **where})
 
 
 def decide_settle_code(asked: Asked[SettleCode], seen: Snapshot) -> Change:

@@ -32,10 +32,17 @@ from shared.unit_run import Unit
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
+LONGEST_REST_S = 5.0
+"""Short: somebody waits for a code, and what is down may be another channel."""
 CODES = 10**8
 
 Confirm = Callable[[str, UUID, UUID, str], str | None]
 """Returns the link that confirms a member's address with a code; None: there is no door for it."""
+
+
+def _rests(error: Exception) -> bool:
+    log.warning("codes rest", extra={"code": "sending_rests", "kind": type(error).__name__})
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +65,42 @@ class CodeSender:
         failures = 0
         while True:
             try:
-                for school in self.woken.take(asyncio.get_running_loop().time()) or await self.db.schools():
-                    await self.send_due(school)
-            except (Problem, ChannelDown, *LOST, asyncpg.PostgresError) as error:
-                failures += 1
-                log.warning("codes rest", extra={"code": "sending_rests", "kind": type(error).__name__})
-                await asyncio.sleep(rest_s(failures))
-            else:
-                failures = 0
-                await self.woken.wait(POLL_S)
+                schools = self.woken.take(asyncio.get_running_loop().time()) or await self.db.schools()
+                went = [await self._send_one(school) for school in schools]
+            except (*LOST, asyncpg.PostgresError) as error:
+                went = [_rests(error)]
+            failures = 0 if all(went) else failures + 1
+            await (asyncio.sleep(min(rest_s(failures), LONGEST_REST_S)) if failures else self.woken.wait(POLL_S))
+
+    async def _send_one(self, school: str) -> bool:
+        """Sends a school's codes; tells whether that went well. One school's trouble keeps no other back."""
+        try:
+            await self.send_due(school)
+        except (Problem, ChannelDown, *LOST, asyncpg.PostgresError) as error:
+            return _rests(error)
+        return True
 
     async def send_due(self, school: str) -> None:
-        """Sends a school's codes that are due. Raises ChannelDown; those that could not go are due again later."""
+        """Sends a school's codes that are due. Raises ChannelDown; those that could not go are due again later.
+
+        A channel that is down keeps back its own codes, and not those of the others.
+        """
         async with self.db.school(school) as conn:
             due = await address_store.list_codes_due(conn, school)
+        down: dict[told.Channel, ChannelDown] = {}
         for one in due:
-            if one.channel not in self.channels:
+            if one.channel not in self.channels or one.channel in down:
                 continue
             channel = self.channels[one.channel]()
             try:
                 await channel.ready()
                 await self._send(channel, school, one)
+            except ChannelDown as error:
+                down[one.channel] = error
             finally:
                 await channel.close()
+        for found in down.values():
+            raise found
 
     async def _send(self, channel: Channel, school: str, one: address_store.CodeDue) -> None:
         before = asyncio.get_running_loop().time() + self.release_within_s

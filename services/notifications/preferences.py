@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from services.notifications.rules import BY_KIND
 from services.notifications.times import Pace, Quiet, Times, foundation
@@ -76,8 +76,14 @@ class Preferences(BaseModel):
 
 
 def read_preferences(settings: object) -> Preferences:
-    """Returns what table `preference` keeps; None: the person has set nothing."""
-    return NOTHING_SET if settings is None else Preferences.model_validate_json(encode(settings))
+    """Returns what table `preference` keeps; None: the person has set nothing.
+
+    What can't be read (a newer version wrote it) counts as nothing set: one person's wishes must not hold up a school.
+    """
+    try:
+        return NOTHING_SET if settings is None else Preferences.model_validate_json(encode(settings))
+    except ValidationError:
+        return NOTHING_SET
 
 
 NOTHING_SET = Preferences()

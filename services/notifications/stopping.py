@@ -103,11 +103,11 @@ def _told(asked: Asked[StopAddress], seen: Snapshot, member: UUID, act: Act) -> 
     rule, about, source = ADDRESS_STOPPED, asked.body.about, asked.ids.time_ordered(seen.clock)
     grants = [Grant.model_validate(grant) for grant in seen.state["grants"]]
     hears = {
-        grant.member: grant.purposes[0]
+        grant.member: grant
         for grant in grants
         if may_hear(grant, rule.category) and _holds(grant, seen.clock) and grant.member != member
     }
-    for one, purpose in sorted(hears.items()):
+    for one, grant in sorted(hears.items()):
         notice = uuid5(source, str(one))
         values = {
             "member": one,
@@ -116,12 +116,12 @@ def _told(asked: Asked[StopAddress], seen: Snapshot, member: UUID, act: Act) -> 
             "thing": member,
             "kind": rule.kind,
             "category": rule.category,
-            "purpose": purpose,
+            "purpose": grant.purposes[0],
             "state": "unread",
             "occurred_at": seen.now,
             "queued_at": seen.clock,
             "urgent": rule.urgent,
-            "told": {"rule": rule.kind},
+            "told": {"rule": 0, "grant": grant.id, "role": grant.role, "basis": grant.basis},
             "folds": 0,
             "answered": False,
             "reminded": 0,

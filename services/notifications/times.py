@@ -6,19 +6,24 @@ decided here, only put off.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HERE = ZoneInfo("Europe/Amsterdam")
 DAY = timedelta(days=1)
 FAR = 200
 """Days that something is put off at most, however long a school is closed."""
+
+HOURS = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
 LONGEST = 80
 """Days: no holiday is longer."""
@@ -48,6 +53,9 @@ class Quiet:
         """Returns what `21:00-07:00` says; `none`: nothing is quiet. Raises ValueError."""
         if text == "none":
             return None
+        if HOURS.fullmatch(text) is None:  # and no seconds, which would be lost as it is kept
+            msg = "quiet hours are two times of the day, as 21:00-07:00, or none"
+            raise ValueError(msg)
         since, _, until = text.partition("-")
         quiet = cls(time.fromisoformat(since), time.fromisoformat(until))
         if quiet.since == quiet.until:
@@ -64,10 +72,16 @@ class NoticeSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SAMEN_NOTICES_", frozen=True, extra="ignore")
     quiet: str = "21:00-07:00"
-    digest_at: int = 7
+    digest_at: Annotated[int, Field(ge=0, le=23)] = 7
     """The hour of the day at which digests go."""
-    digest_on: int = 1
+    digest_on: Annotated[int, Field(ge=1, le=7)] = 1
     """The day of the week of weekly ones: 1 is Monday."""
+
+    @field_validator("quiet")
+    @classmethod
+    def _hours(cls, value: str) -> str:
+        Quiet.read(value)
+        return value
 
 
 @cache

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from services.notifications import addressing
+from services.notifications import addressing, code_count
 from services.notifications.address_requests import (
     AddAddress,
     Addresses,
@@ -18,6 +19,7 @@ from services.notifications.address_requests import (
     ResumeChannel,
     VerifyAddress,
 )
+from services.notifications.channel import ChannelDown
 from services.notifications.codes import CodeSender
 from services.notifications.reaching import Reach
 from services.notifications.smtp import MailChannel
@@ -133,6 +135,39 @@ async def test_after_five_misses_only_a_new_code_counts(house: House) -> None:
     await ask(house, "ask-code", AskCode(address=UUID(one["address"]), version=one["version"]))
     again = VerifyAddress(address=UUID(added["address"]), code=await code_in_mail(house))
     assert (await ask(house, "verify-address", again))["state"] == "verified"
+
+
+async def test_giving_and_taking_away_sends_no_codes_without_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_count, "MOST_CODES_A_DAY", 2)
+    for _ in range(2):
+        added = await give(house)
+        await code_in_mail(house)
+        (one,) = (await shown(house))["addresses"]
+        await ask(house, "remove-address", RemoveAddress(address=UUID(added["address"]), version=one["version"]))
+    with pytest.raises(Problem, match="try again tomorrow"):
+        await give(house)
+    async with house.db.school(house.school) as conn:
+        await conn.execute("UPDATE code_count SET since = since - interval '1 day'")
+    added = await give(house)
+    await code_in_mail(house)
+    async with house.db.school(house.school) as conn:
+        assert await conn.fetchval("SELECT codes FROM code_count") == 1
+    monkeypatch.setattr(code_count, "MOST_CODES_A_DAY", 1)
+    (one,) = (await shown(house))["addresses"]
+    with pytest.raises(Problem, match="try again tomorrow"):
+        await ask(house, "ask-code", AskCode(address=UUID(added["address"]), version=one["version"]))
+
+
+async def test_a_channel_that_is_down_keeps_no_other_channels_codes_back(house: House) -> None:
+    await give(house)
+    async with house.db.school(house.school) as conn:
+        await conn.execute("UPDATE address SET channel = 'push', code_due_at = code_due_at - interval '1 hour'")
+    await give(house, "tweede@thuis.example")
+    sender = codes(house)
+    down = lambda: MailChannel("127.0.0.1", 1, SETTINGS)  # noqa: E731
+    with pytest.raises(ChannelDown):
+        await replace(sender, channels={**sender.channels, Channel.PUSH: down}).send_due(house.school)
+    assert [to for to, _ in house.server.accepted] == ["tweede@thuis.example"]
 
 
 async def test_a_code_that_is_too_old_counts_no_more(house: House) -> None:

@@ -185,3 +185,21 @@ async def test_preferences_are_ones_own_and_kept_whole(db: Database, unit: Unit,
         await ask(unit, school, "set-preferences", version=1, preferences={"quiet": "late"})
     async with db.school(school) as conn:
         assert await conn.fetchval("SELECT count(*) FROM preference") == 1
+
+
+@pytest.mark.parametrize("quiet", ["21:00:10-21:00:50", "21:00-21:00", "21:00+02:00-07:00", "24:00-07:00", "2100-0700"])
+async def test_no_hours_are_kept_that_can_not_be_read_again(unit: Unit, school: str, quiet: str) -> None:
+    with pytest.raises(ValueError, match="21:00-07:00"):
+        await ask(unit, school, "set-preferences", version=0, preferences={"quiet": quiet})
+
+
+async def test_wishes_that_can_not_be_read_hold_nobody_up(
+    db: Database, unit: Unit, applier: Applier, school: str
+) -> None:
+    async with db.school(school) as conn:
+        await conn.execute("INSERT INTO preference VALUES ($1, $2, 1, $3, now())", school, MEMBER, {"quiet": "late"})
+    await give_access(db, school, CHILD, [grant(MEMBER), grant(OTHER)])
+    await applier.apply(school, "goals", [Lane(school).add(accepted(), CHILD, act(ACTOR))])
+    async with db.school(school) as conn:
+        assert {member for member, _ in await inboxes(conn)} == {MEMBER, OTHER}
+    assert (await ask(unit, school, "preferences", MEMBER))["preferences"]["quiet"] is None

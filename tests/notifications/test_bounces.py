@@ -21,6 +21,7 @@ from shared.clock import Ids
 from shared.events.words import Action, Category, Purpose, Role, school_subject
 from tests.notifications.house import ADDRESSES, MEMBER, OTHER, SETTINGS, House
 from tests.notifications.support import give_access, grant
+from tests.notifications.test_commands import ask
 
 KEYS = Keyring(b"0123456789abcdef0123456789abcdef")
 LETTER = UUID("018f4c1e-0000-7000-8000-00000000abcd")
@@ -142,6 +143,8 @@ async def test_an_address_that_comes_back_is_stopped_and_the_administrator_told(
         kept = str([dict(row) for row in await conn.fetch("SELECT * FROM address_stop")])
     assert [tuple(row) for row in rows] == [(ADMIN, "address_stopped", MEMBER)]
     assert str(ADDRESSES[MEMBER]) not in kept
+    (fact,) = (await ask(house.unit, house.school, "why", ADMIN, about=school_subject(house.school)))["facts"]
+    assert "school_administrator" in fact["words"][1]
     await house.tell(MEMBER)
     house.addresses[ADMIN] = "beheer@school.example"
     sender = house.sender()

@@ -26,7 +26,18 @@ from shared.events.plans import DaysOff, SchoolYearSet
 from shared.events.words import Category, Role, school_subject
 from shared.projection import Applier
 from tests.notifications.house import ACTOR, CHILD, MEMBER, OTHER, House
-from tests.notifications.support import ACCESS, LEASE, Lane, accepted, act, give_access, grant, journaled, make_due, states
+from tests.notifications.support import (
+    ACCESS,
+    LEASE,
+    Lane,
+    accepted,
+    act,
+    give_access,
+    grant,
+    journaled,
+    make_due,
+    states,
+)
 from tests.support.fixtures import DatabaseFactory
 
 MONDAY = datetime(2026, 3, 23, 12, 0, tzinfo=HERE)
