@@ -18,7 +18,16 @@ from pydantic import Field
 
 from services.notifications.commands import may_receive
 from services.notifications.invite import INVITING
-from services.notifications.model import ALWAYS, GIVE_UP_AFTER, LONGEST_DELAY, OPEN, DeliveryState, bundle_id, next_try
+from services.notifications.model import (
+    ALWAYS,
+    GIVE_UP_AFTER,
+    LONGEST_DELAY,
+    OPEN,
+    DeliveryState,
+    NoticeState,
+    bundle_id,
+    next_try,
+)
 from services.notifications.parts import Became, Part, change_of, lead_of, parts_of
 from services.notifications.preferences import read_preferences
 from services.notifications.rule import HOME_ROLES
@@ -101,6 +110,8 @@ def _weighed(asked: Asked[ClaimDelivery], seen: Snapshot, part: Part, tries: int
         return _cancelled(part, tries, denial.act.reason or "denied", denial.act)
     if stopped is not None:
         return _cancelled(part, tries, stopped, permit.act)
+    if (dealt := _dealt_with(part)) is not None:
+        return _cancelled(part, tries, dealt, permit.act)
     wished = _wished(seen, part)
     if wished is None:
         return _cancelled(part, tries, "not_wanted", permit.act)
@@ -119,6 +130,13 @@ def _weighed(asked: Asked[ClaimDelivery], seen: Snapshot, part: Part, tries: int
         "doubts": part.delivery["doubts"] + (part.state is DeliveryState.CLAIMED),
     }
     return Became(part, part.told(NoticeClaimed, tries), permit.act, values, permit)
+
+
+def _dealt_with(part: Part) -> str | None:
+    """Returns why nobody waits for it any more: it was answered, or read. An invitation is for a calendar too."""
+    if part.delivery.get("round"):
+        return "answered" if part.notice["answered"] or part.notice["state"] == NoticeState.DONE else None
+    return "seen" if part.notice["state"] != NoticeState.UNREAD and part.notice["kind"] not in INVITING else None
 
 
 def _wished(seen: Snapshot, part: Part) -> Release | None:

@@ -58,7 +58,7 @@ class MailSettings(BaseSettings):
     username: str | None = None
     password: SecretStr | None = None
     tls: Literal["opportunistic", "required", "never"] = "opportunistic"
-    """STARTTLS; a certificate that does not verify is never accepted."""
+    """STARTTLS; a certificate that does not verify is never accepted. With a username opportunistic is required."""
     patience_s: float = 30.0
     """How long to wait for the server's word on a mail that it has got."""
     bounces: str | None = None

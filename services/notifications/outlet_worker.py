@@ -66,6 +66,7 @@ def main() -> None:
         if not sender.add(order["url"]) or len(sender) != 1:
             answer({"sent": False, "code": "bad_url", "left": False})
             continue
+        sender[0].verify_certificate = True  # whatever `verify=no` in the URL says: the school's secret goes along
         sent = bool(sender.notify(body=order["text"], title=""))
         answer({"sent": sent, "code": guard.refused or "outlet_refused", "left": guard.left and not guard.refused})
 

@@ -26,9 +26,15 @@ URL = re.compile(r"([a-z0-9]{2,16})://[\x21-\x7e]{3,1000}")
 
 
 def scheme_of(url: str) -> str | None:
-    """Returns the URL's scheme; None: it is no URL, or has no place, or two, for the member's own part."""
+    """Returns the URL's scheme; None: it is no URL, or has no place, or two, for the member's own part.
+
+    Or that place is where the host or its password stands: a member would have the school's secret sent to anywhere.
+    """
     found = URL.fullmatch(url)
-    return found[1] if found and url.count(TARGET) == 1 and "{" not in url.replace(TARGET, "") else None
+    if not found or url.count(TARGET) != 1 or "{" in url.replace(TARGET, ""):
+        return None
+    host = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    return None if found[1] in HOSTED and TARGET in host else found[1]
 
 
 def filled(url: str, target: str) -> str:

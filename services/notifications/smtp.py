@@ -47,7 +47,10 @@ class MailChannel:
             password=settings.password.get_secret_value() if settings.password else None,
             local_hostname=settings.domain,
             timeout=CONNECT_WITHIN_S,
-            start_tls={"opportunistic": None, "required": True, "never": False}[settings.tls],
+            # A password is never said in the open because somebody on the way left STARTTLS out.
+            start_tls={"opportunistic": True if settings.username else None, "required": True, "never": False}[
+                settings.tls
+            ],
         )
 
     async def ready(self) -> None:

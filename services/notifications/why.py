@@ -48,10 +48,14 @@ CODES = {
     "folded": "something newer about the same came before it left: that was told instead",
     "no_grant": "when it was to leave, this person might not be told of it any more",
     "not_now": "when it was to leave, this person's grant did not hold",
+    "answered": "it had been answered or put away before it was to leave",
+    "seen": "this person had read it in the inbox before it was to leave",
     "not_wanted": "this person has switched this kind of notice off for this channel",
     "no_address": "there was no address to send it to",
     "too_late": "it could not be sent for five days",
     "unsubscribed": "this person has stopped this channel",
+    "address_stopped": "nothing arrives at the address that is known: it must be corrected, or opened again",
+    "gone": "what it was to be sent to is there no more",
     "bounced": "mail to this person came back for good",
 }
 STATES = {

@@ -43,6 +43,8 @@ def snapshot(*, view: View | None = None, age: timedelta = timedelta(0), **deliv
             "purpose": "guidance",
             "kind": "goal_accepted",
             "thing": None,
+            "state": "unread",
+            "answered": False,
             "queued_at": (NOW - age).isoformat(),
         },
         "delivery": {

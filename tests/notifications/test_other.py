@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,6 +30,7 @@ from shared.events.notifications import Channel
 from shared.events.words import Action, ActorKind, Category, Purpose, Role, school_subject
 from shared.unit import Asked, Request
 from tests.notifications.house import MEMBER, OTHER, House
+from tests.notifications.pushservice import certificate
 from tests.notifications.support import give_access, grant
 
 LINK = "https://school.example/berichten"
@@ -53,12 +56,12 @@ class Service:
 
 
 @asynccontextmanager
-async def posted() -> AsyncIterator[Service]:
+async def posted(tls: ssl.SSLContext | None = None) -> AsyncIterator[Service]:
     service, app = Service(), web.Application()
     app.router.add_post("/{path:.*}", service.take)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     service.port = runner.addresses[0][1]
     try:
         yield service
@@ -98,6 +101,22 @@ async def test_one_process_sends_neutral_words_where_it_may_and_nowhere_inside()
             await asyncio.gather(inside.close(), here.close())
 
 
+async def test_a_school_can_not_have_its_secret_sent_to_whoever_answers(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    async with posted(context) as service:
+        channel = OtherChannel(("jsons",), LINK, 10.0, ("127.0.0.1",))
+        try:
+            await channel.ready()
+            url = Target(f"jsons://127.0.0.1:{service.port}/x?verify=no")
+            with pytest.raises(NotSent, match="outlet_refused"):
+                await channel.send(Letter(uuid4(), uuid4()), url, datetime.now(UTC), soon())
+        finally:
+            await channel.close()
+    assert service.seen == []
+
+
 async def test_nothing_leaves_late_and_a_process_that_hangs_is_ended() -> None:
     async with posted() as service:
         channel = OtherChannel(("json",), LINK, 1.0, ("127.0.0.1",))
@@ -133,7 +152,7 @@ def test_services_that_are_allowed_by_default_send_to_their_makers_hosts_only() 
 @pytest.mark.parametrize(
     "url",
     ["threema://x@y", "threema://x@y/{target}/{target}", "threema://x@y/{target}{other}", "{target}", "a://{target}\n",
-     "file:///etc/{target}\x00"],
+     "file:///etc/{target}\x00", "ntfys://u:secret@{target}/x", "ntfys://{target}?a=/", "matrixs://{target}:pw@h/#r"],
 )  # fmt: skip
 def test_a_url_without_one_place_for_the_person_is_none(url: str) -> None:
     assert scheme_of(url) is None

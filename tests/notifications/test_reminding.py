@@ -119,6 +119,31 @@ async def test_an_answer_ends_the_reminding_and_so_does_putting_it_away(house: H
     assert {row[0] for row in await rounds(house)} == {0}
 
 
+async def test_who_has_answered_meanwhile_gets_no_reminder_that_was_under_way(house: House, time: Time) -> None:
+    now, thing = datetime.now(UTC), uuid4()
+    lane = await asked(house, thing, now)
+    await replace(house.sender(), reach=Reach(_any)).send_due(house.school)
+    await time.set(now + timedelta(days=8))
+    await NOTICES.tell(house.unit, house.school)
+    reply = lane.add(voiced(ExpectationAnswered, thing), CHILD, act(MEMBER), thing)
+    await allow(house.db, house.school)
+    await house.applier.apply(house.school, "network", [reply])
+    await replace(house.sender(), reach=Reach(_any)).send_due(house.school)
+    assert sorted(await rounds(house)) == [(0, "sent"), (1, "cancelled")]
+    assert len(house.server.accepted) == 1
+
+
+async def test_what_was_read_in_the_inbox_is_not_sent_as_something_new(house: House, time: Time) -> None:
+    await time.set(MONDAY)
+    await asked(house, uuid4(), MONDAY)
+    (notice,) = (await ask(house.unit, house.school, "inbox"))["notices"]
+    await ask(house.unit, house.school, "read-notice", notice=notice["notice"], version=notice["version"])
+    await allow(house.db, house.school)
+    await replace(house.sender(), reach=Reach(_any)).send_due(house.school)
+    assert house.server.accepted == []
+    assert [one[2] for one in await house.states()] == ["seen"]
+
+
 async def test_another_persons_answer_does_not_end_it(house: House, time: Time) -> None:
     await time.set(MONDAY)
     thing = uuid4()

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from aiosmtpd.smtp import SMTP
+from pydantic import SecretStr
 
 from services.notifications.channel import ChannelDown, Letter, NotSent, Target
 from services.notifications.mail import MailSettings
@@ -66,6 +67,26 @@ async def test_a_server_without_tls_gets_no_mail_where_tls_is_required(house: Ho
     with pytest.raises(ChannelDown):
         await replace(house.sender(), channel=channel).send_due(house.school)
     assert (house.server.accepted, await house.states()) == ([], [("queued", 0, None)])
+
+
+async def test_a_password_is_not_said_to_a_server_that_offers_no_tls() -> None:
+    said = list[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example\r\n")
+        while line := await reader.readline():
+            said.append(line)
+            writer.write(b"250-mail.example\r\n250 AUTH PLAIN LOGIN\r\n" if line[:4] == b"EHLO" else b"235 fine\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    settings = SETTINGS.model_copy(update={"username": "school", "password": SecretStr("geheim")})
+    channel = MailChannel("127.0.0.1", server.sockets[0].getsockname()[1], settings)
+    async with server:
+        with pytest.raises(ChannelDown):
+            await channel.ready()
+        await channel.close()
+    assert not any(line.startswith(b"AUTH") for line in said)
 
 
 async def test_down_for_an_hour_costs_no_try_and_loses_nothing(house: House) -> None:
