@@ -7,7 +7,7 @@ bundle (a digest) are claimed together and leave as one message; each keeps its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -200,8 +200,16 @@ def _message(seen: Snapshot, claimed: Sequence[Became]) -> dict[str, Any]:
         "language": read_preferences(seen.state.get("preference")).language,
         "urgent": any(one.part.delivery["urgent"] for one in claimed),
         "reminder": round_ > 0,
-        "talks": sorted({one.part.notice["thing"] for one in claimed if one.part.notice["kind"] in INVITING} - {None}),
+        "talks": _talks([one.part.notice for one in claimed]),
     }
+
+
+def _talks(notices: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Returns the conversations whose calendar entries go along, each with the purpose that its notice was made for."""
+    inviting = sorted(
+        (one for one in notices if one["kind"] in INVITING and one["thing"]), key=lambda one: one["thing"]
+    )
+    return {one["thing"]: one["purpose"] for one in inviting}
 
 
 def _stopped(seen: Snapshot) -> str | None:

@@ -158,7 +158,7 @@ class Door:
         given = request.headers.get("Authorization", "")
         if self.hand_in is None or self.token is None:
             return web.json_response({"state": "closed"}, status=404, headers=HEADERS)
-        if not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
+        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), f"Bearer {self.token}".encode()):
             return web.json_response({"state": "refused"}, status=401, headers=HEADERS)
         body = await _read(request, LARGEST_MAIL)
         if body is None:

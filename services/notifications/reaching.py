@@ -16,11 +16,13 @@ from services.notifications.schemes import filled
 from services.notifications.subscription import Subscription, read_subscription
 from shared.errors import Problem, ProblemType, Transient
 from shared.events.notifications import Channel
+from shared.events.words import Purpose
 
 Contact = Callable[[str, UUID, UUID], Awaitable[str | None]]
 """Asks network where, in a school, a member is reached about a subject; None: nowhere. Raises Problem or Transient."""
-Entry = Callable[[str, UUID, UUID, str | None], Awaitable[str | None]]
-"""Asks goals for a conversation's calendar entry, for a member who may see it; None: there is none for it."""
+Entry = Callable[[str, UUID, UUID, Purpose, str | None], Awaitable[str | None]]
+"""Asks goals for a conversation's calendar entry, for a member who may be told of it for this purpose; None: there is
+none for it. For another purpose goals would give what takes the entry out of the calendar."""
 Leave = Callable[[str, UUID, UUID], str | None]
 """Returns the link by which a member of a school leaves, in a notice's mail."""
 
@@ -36,7 +38,7 @@ class Nowhere(Exception):
         self.code = code
 
 
-async def no_entry(_school: str, _member: UUID, _talk: UUID, _language: str | None) -> str | None:
+async def no_entry(_school: str, _member: UUID, _talk: UUID, _purpose: Purpose, _language: str | None) -> str | None:
     """Returns no calendar entry."""
     return None
 
@@ -68,8 +70,12 @@ class Reach:
         if kind is not Channel.MAIL:
             return letter
         try:
-            talks = [UUID(talk) for talk in claimed["talks"][:MOST_ENTRIES]]
-            found = await asyncio.gather(*(self.entry(school, member, talk, claimed["language"]) for talk in talks))
+            found = await asyncio.gather(
+                *(
+                    self.entry(school, member, UUID(talk), Purpose(purpose), claimed["language"])
+                    for talk, purpose in list(claimed["talks"].items())[:MOST_ENTRIES]
+                )
+            )
         except Transient:
             raise NotSent("entry_unanswered") from None
         entries = tuple(one for one in found if one is not None)

@@ -220,12 +220,13 @@ class Sender:
             return {"outcome": Outcome.CANCELLED, "code": nowhere.code}
         except NotSent as refusal:
             return {"outcome": Outcome.DEFERRED, "code": refusal.code}
-        refusals = []
-        for target in targets:
-            try:
-                await self._send(channel, school, letter, target, before)
-            except NotSent as refusal:
-                refusals.append(refusal)
+        # Browsers at once: a slow one must not make the others too late. Mail and outlets have one address.
+        sendings = (self._send(channel, school, letter, target, before) for target in targets)
+        ended = await asyncio.gather(*sendings, return_exceptions=True)
+        refusals = [one for one in ended if isinstance(one, NotSent)]
+        for strange in ended:
+            if isinstance(strange, BaseException) and not isinstance(strange, NotSent):
+                raise strange
         if len(refusals) < len(targets):
             return {"outcome": Outcome.SENT}
         for one in refusals:

@@ -162,8 +162,8 @@ class SendingHouse:
         email = answer["email"]
         return None if email is None else str(email)
 
-    async def _entry(self, school: str, member: UUID, talk: UUID, language: str | None) -> str | None:
-        body = {"conversation": talk, "member": member, "language": language or "nl", "purpose": Purpose.GUIDANCE}
+    async def _entry(self, school: str, member: UUID, talk: UUID, purpose: Purpose, language: str | None) -> str | None:
+        body = {"conversation": talk, "member": member, "language": language or "nl", "purpose": purpose}
         try:
             answer = await self.at.bus.call(school, "goals", "calendar-entry", body)
         except Problem as problem:

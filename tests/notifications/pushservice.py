@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import ipaddress
 import json
 import os
@@ -86,9 +88,17 @@ class PushService:
         self.status = 201
         self.headers: dict[str, str] = {}
         self.accepted: list[tuple[dict[str, str], bytes]] = []
+        self.released = asyncio.Event()
+        """What is pushed to `/push/slow` waits for it, for two seconds."""
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
+        if request.path == "/push/slow":
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.released.wait(), 2)
+            if not self.released.is_set():
+                return web.Response(status=503)
+        self.released.set()
         if self.status == 201:
             self.accepted.append((dict(request.headers), body))
         return web.Response(status=self.status, headers=self.headers)

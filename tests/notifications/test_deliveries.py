@@ -17,12 +17,20 @@ from services.notifications.deliveries import (
     decide_settle,
 )
 from services.notifications.model import GIVE_UP_AFTER
+from services.notifications.reaching import Reach
 from shared.access import Denial, View
 from shared.actor import Actor
 from shared.clock import Ids
 from shared.errors import Problem
-from shared.events.notifications import NoticeCancelled, NoticeClaimed, NoticeDeferred, NoticeFailed, NoticeSent
-from shared.events.words import ActorKind
+from shared.events.notifications import (
+    Channel,
+    NoticeCancelled,
+    NoticeClaimed,
+    NoticeDeferred,
+    NoticeFailed,
+    NoticeSent,
+)
+from shared.events.words import ActorKind, Category, Purpose
 from shared.unit import Asked, Snapshot
 from tests.notifications.support import NOW, act, grant
 
@@ -157,3 +165,23 @@ def test_ids_in_an_event_are_the_notices_own() -> None:
     seen = snapshot(state="claimed")
     change = decide_settle(settle(Outcome.SENT), seen)
     assert change.events[0].thing == UUID(seen.state["notice"]["id"])
+
+
+async def test_an_entry_is_asked_for_the_purpose_that_its_notice_was_made_for() -> None:
+    """For another, goals would take the talk out of the calendar of who is invited by a consent for just this one."""
+    asked: list[tuple[UUID, Purpose]] = []
+
+    async def entry(_school: str, _member: UUID, talk: UUID, purpose: Purpose, _language: str | None) -> str | None:
+        asked.append((talk, purpose))
+        return None
+
+    async def contact(*_: object) -> str | None:
+        return None
+
+    may = grant(MEMBER, categories=(Category.CONVERSATIONS,), purposes=(Purpose.CARE_COORDINATION,))
+    seen, thing = snapshot(view=View(CHILD, 7, (may,), fresh=True)), uuid4()
+    told = {"kind": "conversation_planned", "category": "conversations", "purpose": "care_coordination"}
+    seen = replace(seen, state={**seen.state, "notice": seen.state["notice"] | told | {"thing": str(thing)}})
+    claimed = decide_claim(CLAIM, seen).reply
+    await Reach(contact, entry).letter("berk", MEMBER, Channel.MAIL, claimed)
+    assert asked == [(thing, Purpose.CARE_COORDINATION)]

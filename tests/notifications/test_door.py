@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -153,6 +154,10 @@ async def test_mails_that_came_back_are_taken_from_who_shows_the_token_only() ->
                 assert told.status == status
         async with web.post(f"{url}/terug", data=b"x") as told:
             assert told.status == 401
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        writer.write(b"POST /terug HTTP/1.0\r\nAuthorization: Bearer \xff\r\nContent-Length: 0\r\n\r\n")
+        assert b" 401 " in await reader.readline()
+        writer.close()
     assert pressed.mails == [b"x" * 10]
 
 

@@ -126,6 +126,14 @@ async def test_of_two_browsers_one_that_is_gone_keeps_the_other_from_nothing(pus
     assert (len(pushed.service.accepted), await pushed.states()) == (2, [("sent", None)])
 
 
+async def test_of_two_browsers_a_slow_one_does_not_make_the_other_wait(pushed: Pushed) -> None:
+    await pushed.subscribe("/push/two")
+    await pushed.subscribe("/push/slow")  # the newest comes first
+    await pushed.house.tell(MEMBER)
+    await pushed.sender().send_due(pushed.house.school)
+    assert (len(pushed.service.accepted), await pushed.states()) == (2, [("sent", None)])
+
+
 async def test_a_busy_push_service_is_left_alone_for_as_long_as_it_asks(pushed: Pushed) -> None:
     await pushed.subscribe()
     await pushed.house.tell(MEMBER)
