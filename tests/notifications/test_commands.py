@@ -54,7 +54,7 @@ async def test_a_member_sees_its_own_notices_newest_first(
     inbox = await ask(unit, school, "inbox")
     assert [UUID(notice["thing"]) for notice in inbox["notices"]] == list(reversed(goals))
     assert {(n["kind"], n["state"], n["dutch"]) for n in inbox["notices"]} == {
-        ("goal_accepted", "unread", "Een doel is aangenomen. Kijk wat u eraan kunt doen.")
+        ("goal_accepted", "unread", "Een doel is aangenomen. Kijk wat u kunt doen.")
     }
 
 

@@ -158,6 +158,7 @@ async def test_mails_that_came_back_are_taken_from_who_shows_the_token_only() ->
         writer.write(b"POST /terug HTTP/1.0\r\nAuthorization: Bearer \xff\r\nContent-Length: 0\r\n\r\n")
         assert b" 401 " in await reader.readline()
         writer.close()
+        await writer.wait_closed()
     assert pressed.mails == [b"x" * 10]
 
 

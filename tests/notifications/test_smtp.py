@@ -70,7 +70,7 @@ async def test_a_server_without_tls_gets_no_mail_where_tls_is_required(house: Ho
 
 
 async def test_a_password_is_not_said_to_a_server_that_offers_no_tls() -> None:
-    said = list[bytes]()
+    said, ended = list[bytes](), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example\r\n")
@@ -78,6 +78,8 @@ async def test_a_password_is_not_said_to_a_server_that_offers_no_tls() -> None:
             said.append(line)
             writer.write(b"250-mail.example\r\n250 AUTH PLAIN LOGIN\r\n" if line[:4] == b"EHLO" else b"235 fine\r\n")
         writer.close()
+        await writer.wait_closed()
+        ended.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     settings = SETTINGS.model_copy(update={"username": "school", "password": SecretStr("geheim")})
@@ -86,6 +88,7 @@ async def test_a_password_is_not_said_to_a_server_that_offers_no_tls() -> None:
         with pytest.raises(ChannelDown):
             await channel.ready()
         await channel.close()
+        await asyncio.wait_for(ended.wait(), 5)
     assert not any(line.startswith(b"AUTH") for line in said)
 
 
