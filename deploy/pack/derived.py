@@ -55,10 +55,11 @@ class Derived:
             self._table.clear()
             self._events.clear()
 
-    def pages(self, made: Manifest, findings: Collection[Json]) -> dict[str, bytes]:
-        """Returns the reports, by file; `made` knows origin, size, root, first and end."""
-        self.tally.find(str(one["code"]) for one in findings)
-        return {name: page(made, self.tally, findings, language).encode() for language, name in PAGES.items()}
+
+def pages(made: Manifest, tally: Tally, findings: Collection[Json]) -> dict[str, bytes]:
+    """Returns the reports, by file; `made` knows origin, size, root, first and end."""
+    tally.find(str(one["code"]) for one in findings)
+    return {name: page(made, tally, findings, language).encode() for language, name in PAGES.items()}
 
 
 def findings_text(findings: Sequence[Mapping[str, Any]]) -> bytes:

@@ -3,66 +3,63 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from hashlib import sha256
 from typing import IO
 
-from deploy.pack.derived import Derived, finding_of, misquoted
-from deploy.pack.layout import EVENTS, FINDINGS, PARQUET, TABLE, Json, Manifest
-from deploy.pack.parquet import HOW, ParquetRows, available
+from deploy.pack.blocks import Checked, told
+from deploy.pack.derived import finding_of, pages
+from deploy.pack.layout import EVENTS, FINDINGS, HEADER, PARQUET, TABLE, Json, Manifest
+from deploy.pack.parquet import HOW, ParquetRows, available, copied
 from deploy.pack.report import Report
-from deploy.pack.shapes import Read, entry_in
 from deploy.pack.source import BadPack, Source
-
-WAITING = 4
-"""How many blocks of rows are kept for the comparison at most."""
+from deploy.pack.tally import Tally
 
 
 class Following:
-    """Takes the entries that were checked, in order, and then compares; what is wrong goes into the report."""
+    """Takes the blocks that were checked, in order, and compares; what is wrong goes into the report."""
 
     def __init__(self, source: Source, report: Report, made: Manifest, copy: IO[bytes]) -> None:
         """Read the findings and open the Parquet file (through `copy`, a file of its own)."""
         self._source, self._report, self._made = source, report, made
         self._open = ExitStack()
         self._texts: dict[str, IO[bytes] | None] = {name: self._file(name) for name in (TABLE, EVENTS)}
-        self._beside = ThreadPoolExecutor(1)
-        """Compares Parquet meanwhile, in order: its library works without Python's lock."""
-        self._blocks: list[Future[bool]] = []
-        self._derived = Derived(self._told, self._rows)
-        self._parquet = self._opened(copy)
+        self._told(TABLE, HEADER)
+        self.parquet = self._opened(copy)
+        self._typed, self._blocks = True, 0
+        self._tally = Tally()
         self._judged: defaultdict[int, list[Json]] = defaultdict(list)
         self._findings = self._read_findings()
 
-    def take(self, idx: int, read: Read, line: bytes) -> None:
-        """Takes the next line; raises KeyError, TypeError when it is none."""
-        self._derived.take(idx, read)
-        if idx in self._judged:
-            entry = entry_in(read, line)
-            for finding in self._judged[idx]:
-                if name := misquoted(finding, entry):
-                    self._report.add(FINDINGS, f"a finding says otherwise than the line what its {name} is", idx)
+    def judged(self, first: int, end: int) -> dict[int, list[Json]]:
+        """Returns the findings on these lines."""
+        return {idx: found for idx, found in self._judged.items() if first <= idx < end}
+
+    def take(self, block: Checked) -> None:
+        """Takes the next block."""
+        for name, text in block.texts.items():
+            self._told(name, text)
+        self._typed = self._typed and block.typed
+        self._blocks += bool(block.report.lines)
+        self._tally.add(block.tally)
 
     def compare(self) -> None:
         """Compares the files, after the last line; the manifest's numbers are known by now."""
-        self._derived.flush()
-        if self._parquet is not None:
-            if not all(block.result() for block in self._blocks):
+        if self.parquet is not None:
+            if not self._typed or self.parquet.blocks < self._blocks:
                 self._report.add(PARQUET, "does not follow from the lines")
-            elif not self._parquet.ended():
+            elif self.parquet.blocks > self._blocks:
                 self._report.add(PARQUET, "has more rows than there are lines")
         files = self._made.files
         for name, file in self._texts.items():
             if file is None or self._read(file, 1):
                 self._report.add(name, "does not follow from the lines")
-        for name, content in self._derived.pages(self._made, self._findings).items():
+        for name, content in pages(self._made, self._tally, self._findings).items():
             if files.get(name, {}).get("sha256") != sha256(content).hexdigest():
                 self._report.add(name, "does not follow from the lines and findings")
 
     def close(self) -> None:
         """Lets go of what was opened."""
-        self._beside.shutdown(cancel_futures=True)
         self._open.close()
 
     def _file(self, name: str) -> IO[bytes] | None:
@@ -78,16 +75,16 @@ class Following:
         except Exception:  # noqa: BLE001  a zip that is cut off or harmed: what can't be read does not follow
             return b""
 
-    def _told(self, name: str, content: bytes) -> None:
+    def _told(self, name: str, text: bytes | tuple[int, bytes]) -> None:
         file = self._texts[name]
-        if file is not None and self._read(file, len(content)) != content:
+        if file is None:
+            return
+        if isinstance(text, bytes):
+            same = self._read(file, len(text)) == text
+        else:
+            same = told(self._read(file, text[0])) == text
+        if not same:
             self._texts[name] = None
-
-    def _rows(self, rows: bytes) -> None:
-        if self._parquet is not None:
-            self._blocks.append(self._beside.submit(self._parquet.same, rows))
-            if len(self._blocks) > WAITING:
-                self._blocks[-WAITING].result()
 
     def _opened(self, copy: IO[bytes]) -> ParquetRows | None:
         if PARQUET not in self._made.files:
@@ -96,7 +93,7 @@ class Following:
             self._report.add(PARQUET, f"cannot be checked here: {HOW}")
             return None
         try:
-            return ParquetRows(self._source, copy)
+            return ParquetRows(copied(self._source, copy))
         except BadPack as bad:
             self._report.add(PARQUET, str(bad).partition(": ")[2])
             return None

@@ -90,32 +90,36 @@ class ParquetFile:
 class ParquetRows:
     """Reads the file beside the table: the same blocks of the same rows, and nothing else."""
 
-    def __init__(self, source: Source, copy: IO[bytes]) -> None:
-        """Open it, from a copy in a file of its own: a zip can't be read in any order. Raises BadPack."""
+    def __init__(self, file: IO[bytes] | Path) -> None:
+        """Open it; a zip can't be read in any order, `copied` out of it can. Raises BadPack."""
         import pyarrow as pa
         from pyarrow import parquet
 
-        with source.open(PARQUET) as file:
-            shutil.copyfileobj(file, copy)
         try:
-            self._file = parquet.ParquetFile(copy)
+            self._file = parquet.ParquetFile(file)
             fits = self._file.schema_arrow.equals(pa.schema(_types()))
         except (pa.ArrowException, OSError) as error:
             raise BadPack(f"{PARQUET}: cannot be read: {error}") from None
         if not fits or (self._file.metadata.metadata or {}):
             raise BadPack(f"{PARQUET}: has other columns than belong here")
-        self._at = 0
 
-    def same(self, rows: bytes) -> bool:
-        """Tells whether its next block holds these rows of the table."""
+    def same(self, number: int, rows: bytes) -> bool:
+        """Tells whether block `number` holds these rows of the table."""
         import pyarrow as pa
 
-        self._at += 1
         try:
-            return bool(self._file.read_row_group(self._at - 1).equals(arrow(rows)))
+            return bool(self._file.read_row_group(number).equals(arrow(rows)))
         except (pa.ArrowException, OSError, IndexError, ValueError):
             return False
 
-    def ended(self) -> bool:
-        """Tells whether it has no more."""
-        return bool(self._at == self._file.num_row_groups)
+    @property
+    def blocks(self) -> int:
+        """How many it has."""
+        return int(self._file.num_row_groups)
+
+
+def copied(source: Source, copy: IO[bytes]) -> IO[bytes]:
+    """Returns `copy`, filled with a pack's file."""
+    with source.open(PARQUET) as file:
+        shutil.copyfileobj(file, copy)
+    return copy

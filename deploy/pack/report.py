@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 MOST = 1000
+NOT_LOGGED = "the line is not the one that was logged"
+"""Of all that is wrong with a line this is said first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +39,5 @@ class Report:
     @property
     def first_bad_line(self) -> Finding | None:
         """The first line of the log that is not what was signed."""
-        return min((one for one in self.findings if one.idx >= 0), key=lambda one: one.idx, default=None)
+        bad = (one for one in self.findings if one.idx >= 0)
+        return min(bad, key=lambda one: (one.idx, one.what != NOT_LOGGED), default=None)

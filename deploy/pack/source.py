@@ -68,9 +68,16 @@ class Source:
             raise BadPack(f"{name} is too large")
         return content
 
-    def lines(self, name: str) -> Iterator[bytes]:
-        """Yield a file's lines without their newline; raises BadPack for one that is too long or has none."""
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it is; None: a zip."""
+        return self._path if self._zip is None else None
+
+    def lines(self, name: str, offset: int = 0) -> Iterator[bytes]:
+        """Yield a file's lines from a byte on without their newline; raises BadPack if one is too long or has none."""
         with self.open(name) as file:
+            if offset:
+                file.seek(offset)
             while line := file.readline(LONGEST):
                 if not line.endswith(b"\n"):
                     raise BadPack(f"{name}: its last line is cut off, or too long")

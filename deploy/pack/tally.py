@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -55,6 +56,16 @@ class Tally:
                     self.people.add(actor)
                 if child is not None and len(self.children) < MOST_DISTINCT:
                     self.children.add(child)
+
+    def add(self, later: Tally) -> None:
+        """Counts what another counted over the lines that follow."""
+        self.lines += later.lines
+        self.last_at = max(self.last_at, later.last_at)
+        if later.first_at and (later.first_at < self.first_at or not self.first_at):
+            self.first_at = later.first_at
+        self._counted.update(later._counted)
+        for known, new in ((self.people, later.people), (self.children, later.children)):
+            known.update(islice(new - known, MOST_DISTINCT - len(known)))
 
     @property
     def _kinds(self) -> Counter[tuple[Any, ...]]:

@@ -7,8 +7,10 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from heapq import merge
 
+from deploy.pack.blocks import Checked, things
 from deploy.pack.following import Following
 from deploy.pack.layout import (
     ABOUT,
@@ -25,15 +27,15 @@ from deploy.pack.layout import (
     files_of,
     range_of,
 )
-from deploy.pack.report import Report
-from deploy.pack.shapes import Shapes, lane_of
+from deploy.pack.processes import checked
+from deploy.pack.report import NOT_LOGGED, Report
 from deploy.pack.signatures import signers
 from deploy.pack.source import BadPack, Source
 from shared.tlog import tiles
-from shared.tlog.merkle import TILE_HEIGHT, Tree, extend, leaf_hash, root
+from shared.tlog.merkle import TILE_HEIGHT, Tree, extend, root
 from shared.tlog.note import BadNote, Checkpoint
 from shared.tlog.policy import Policy
-from shared.tlog.tiles import ENTRIES, HASH_SIZE, WIDTH, Unreadable
+from shared.tlog.tiles import HASH_SIZE, WIDTH
 from shared.tlog.trust import LogKeys, Trust, log_keys_text
 
 HASHERS = 2
@@ -48,13 +50,15 @@ def verify(
     origin: str | None = None,
     progress: Progress | None = None,
     claimed: Policy | None = None,
+    workers: int | None = None,
 ) -> Report:
     """Returns what is wrong with a pack. `trust` comes from elsewhere; `pinned` is a checkpoint kept from before.
 
     `progress` is told (lines checked, of how many). `claimed` is the pack's own policy, for whoever has none from
-    elsewhere: what is in the pack is compared with it, and nothing is believed for it.
+    elsewhere: what is in the pack is compared with it, and nothing is believed for it. A large folder is checked by as
+    many processes as there are processors, or by so many `workers`; a zip by one.
     """
-    checker = _Checker(source, trust, claimed, progress or (lambda _done, _of: None))
+    checker = _Checker(source, trust, claimed, progress or (lambda _done, _of: None), workers)
     try:
         checker.run(pinned, origin)
     except BadPack as bad:
@@ -64,12 +68,18 @@ def verify(
 
 
 class _Checker:
-    def __init__(self, source: Source, trust: Trust, claimed: Policy | None, progress: Progress) -> None:
+    def __init__(
+        self, source: Source, trust: Trust, claimed: Policy | None, progress: Progress, workers: int | None
+    ) -> None:
         self._source, self._trust, self._claimed, self._progress = source, trust, claimed, progress
+        self._workers = workers
         self.report = Report()
         self._tree = Tree()
         self._made = Manifest()
-        self._shapes = Shapes()
+        self._ends = -1
+        """Where the lines end, once they have."""
+        self._leaves = b""
+        """Leaf hashes of lines that were read and not yet compared."""
         self._waiting: dict[int, list[bytes]] = {}
 
     def run(self, pinned: str | None, origin: str | None) -> None:
@@ -79,6 +89,7 @@ class _Checker:
         if under is None:
             return
         self._made.origin, self._made.school = under.origin, under.origin.rpartition("/")[2]
+        self._made.size = under.size
         self._made.first, self._made.end = range_of(told, under.size)
         self._keys()
         kept = self._pinned(pinned, under)
@@ -86,7 +97,7 @@ class _Checker:
             following = Following(self._source, self.report, self._made, copy)
             try:
                 self._walk(under, kept, following)
-                self._made.size, self._made.root = under.size, under.root.hex()
+                self._made.root = under.root.hex()
                 following.compare()
             finally:
                 following.close()
@@ -178,89 +189,58 @@ class _Checker:
     # The lines ---------------------------------------------------------------------------------------------------
 
     def _walk(self, under: Checkpoint, pinned: Checkpoint | None, following: Following) -> None:
-        size, lines = under.size, self._source.lines(LINES)
+        size = under.size
         marks = merge(self._checkpoints(under), [pinned] if pinned and pinned.size else [], key=lambda one: one.size)
         due = next(marks, None)
-        for first in range(0, size, WIDTH):
-            end = min(first + WIDTH, size)
-            leaves = self._tile(tiles.hashes(0), first, size)
-            entries = self._page(lines, first, end, leaves, following)
-            if entries is not None and (self._made.first, self._made.end) == (0, size):
-                self._bundle(first, size, entries)
-            at = first
-            while due is not None and due.size <= end:
-                self._grow(leaves[at - first : due.size - first])
-                at = due.size
-                if root(self._tree) != due.root:
-                    self.report.add(CHECKPOINTS, f"the log of {due.size} lines had another root when it was signed")
-                due = next(marks, None)
-            self._grow(leaves[at - first :])
-            self._progress(end, size)
-        if next(lines, None) is not None:
-            self.report.add(LINES, "has more lines than the manifest says", self._made.end)
+        with closing(checked(self._source, self._made, following, self._workers)) as blocks:
+            for first in range(0, size, WIDTH):
+                end = min(first + WIDTH, size)
+                leaves = things(self._source, self.report, tiles.hashes(0), first, size)
+                self._page(blocks, first, end, leaves, following)
+                at = first
+                while due is not None and due.size <= end:
+                    self._grow(leaves[at - first : due.size - first])
+                    at = due.size
+                    if root(self._tree) != due.root:
+                        self.report.add(CHECKPOINTS, f"the log of {due.size} lines had another root when it was signed")
+                    due = next(marks, None)
+                self._grow(leaves[at - first :])
+                self._progress(end, size)
         self._levels(size)
 
-    def _page(
-        self, lines: Iterator[bytes], first: int, end: int, leaves: list[bytes], following: Following
-    ) -> list[bytes] | None:
+    def _page(self, blocks: Iterator[Checked], first: int, end: int, leaves: list[bytes], following: Following) -> None:
         low, high = max(first, self._made.first), min(end, self._made.end)
-        if low >= high:
-            return None
-        entries = []
-        for idx in range(low, high):
-            line = next(lines, None)
-            if line is None:
-                self.report.add(LINES, "ends before the line", idx)
-                break
-            entries.append(line)
-            if leaf_hash(line) != leaves[idx - first]:
-                self.report.add(LINES, "the line is not the one that was logged", idx)
-            self._line(idx, line, following)
-        return entries
+        while self._ends < 0 and len(self._leaves) < (high - low) * HASH_SIZE:
+            self._take(next(blocks), following)
+        wanted = b"".join(leaves[low - first : high - first])
+        found, self._leaves = self._leaves[: len(wanted)], self._leaves[len(wanted) :]
+        if found != wanted[: len(found)]:
+            for at in range(0, len(found), HASH_SIZE):
+                if found[at : at + HASH_SIZE] != wanted[at : at + HASH_SIZE]:
+                    self.report.add(LINES, NOT_LOGGED, low + at // HASH_SIZE)
 
-    def _line(self, idx: int, line: bytes, following: Following) -> None:
-        self.report.lines += 1
-        try:
-            read = self._shapes.read(idx, line)
-            producer, seq, school = lane_of(read)
-        except (ValueError, KeyError, TypeError) as error:
-            self.report.add(LINES, f"the line is no entry: {error}", idx)
-            return
-        if school != self._made.school:
-            self.report.add(LINES, "the line is of another school", idx)
-        seqs = self._made.producers.get(producer)
-        if seqs is None:
-            self._made.producers[producer] = seqs = [seq, seq - 1]
-            if self._made.first == 0 and seq != 1:
-                self.report.add(LINES, f"{producer} begins at {seq}, not at 1", idx)
-        if seq != seqs[1] + 1:
-            self.report.add(LINES, f"{producer} goes from {seqs[1]} to {seq}", idx)
-        seqs[1] = seq
-        try:
-            following.take(idx, read, line)
-        except (KeyError, TypeError) as error:
-            self.report.add(LINES, f"the line is no entry: {error}", idx)
+    def _take(self, one: Checked, following: Following) -> None:
+        """Takes a block in its place: what is wrong in it, and how it follows on the one before."""
+        report, seqs = self.report, self._made.producers
+        for producer, (low, high, idx) in one.lanes.items():
+            if producer not in seqs:
+                seqs[producer] = [low, low - 1]
+                if self._made.first == 0 and low != 1:
+                    report.add(LINES, f"{producer} begins at {low}, not at 1", idx)
+            if low != seqs[producer][1] + 1:
+                report.add(LINES, f"{producer} goes from {seqs[producer][1]} to {low}", idx)
+            seqs[producer][1] = high
+        for finding in one.report.findings:
+            report.add(finding.file, finding.what, finding.idx)
+        report.lines += one.report.lines
+        self._leaves += one.leaves
+        following.take(one)
+        if one.bad:
+            raise BadPack(one.bad)
+        if one.report.lines < one.block.end - one.block.first:
+            self._ends = one.block.first + one.report.lines
 
     # The tiles ---------------------------------------------------------------------------------------------------
-
-    def _tile(self, kind: str, first: int, count: int) -> list[bytes]:
-        """Returns the things of the file with thing `first` of `count`; a finding and blanks if it is not whole."""
-        place = f"{LOG}/{tiles.place(kind, first, count)}"
-        wanted = min(count - first, WIDTH)
-        try:
-            found = list(tiles.unpacked(kind, self._source.read(place)))
-        except (BadPack, Unreadable) as bad:
-            self.report.add(place, str(bad).rpartition(": ")[2], first if kind == tiles.hashes(0) else -1)
-            found = []
-        if len(found) != wanted:
-            self.report.add(place, f"holds {len(found)}, not {wanted}", first if kind == tiles.hashes(0) else -1)
-        return (found + [bytes(HASH_SIZE)] * wanted)[:wanted]
-
-    def _bundle(self, first: int, size: int, entries: list[bytes]) -> None:
-        place = f"{LOG}/{tiles.place(ENTRIES, first, size)}"
-        for n, (bundled, line) in enumerate(zip(self._tile(ENTRIES, first, size), entries, strict=False)):
-            if bundled != line:
-                self.report.add(place, "the entry is not the line", first + n)
 
     def _grow(self, leaves: list[bytes]) -> None:
         self._tree, completed = extend(self._tree, leaves)
@@ -281,7 +261,7 @@ class _Checker:
 
     def _level(self, level: int, hashes: list[bytes], first: int) -> None:
         kind = tiles.hashes(level)
-        if self._tile(kind, first, first + len(hashes)) != hashes:
+        if things(self._source, self.report, kind, first, first + len(hashes)) != hashes:
             place = f"{LOG}/{tiles.place(kind, first, first + len(hashes))}"
             self.report.add(place, "does not follow from the tiles below")
 

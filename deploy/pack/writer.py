@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from deploy.files import new_private
-from deploy.pack.derived import Derived, finding_of, findings_text
+from deploy.pack.derived import Derived, finding_of, findings_text, pages
 from deploy.pack.layout import (
     ABOUT,
     CHECKPOINTS,
@@ -113,7 +113,7 @@ class PackWriter:
                 self._put(f"{LOG}/{tiles.path(kind, self._numbers[kind], len(edge))}", b"".join(edge))
         self.made.size, self.made.root = self.size, root(self._tree).hex()
         texts = {NOTE: self._note.encode(), KEY: key, POLICY: policy, README: ABOUT.encode(), FINDINGS: self._found}
-        texts |= self._derived.pages(self.made, [finding_of(line) for line in self._found.splitlines()])
+        texts |= pages(self.made, self._derived.tally, [finding_of(line) for line in self._found.splitlines()])
         for name, content in texts.items():
             self._put(name, content)
         if (self._folder / PARQUET).exists():  # its library opens it

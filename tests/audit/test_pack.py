@@ -16,10 +16,12 @@ import pytest
 from rich.progress import Progress
 from typer.testing import CliRunner
 
+from deploy.pack.derived import BLOCK
 from deploy.pack.layout import CHECKPOINTS, COLUMNS, LINES, NOTE, POLICY, README, TABLE, entry_of, harmless, row
+from deploy.pack.report import NOT_LOGGED, Finding
 from deploy.pack.source import BadPack, Source
 from deploy.pack.verifier import verify
-from deploy.pack.writer import zipped
+from deploy.pack.writer import PackWriter, zipped
 from deploy.samen.__main__ import app
 from deploy.samen.export import Exporter
 from shared.errors import Problem
@@ -95,6 +97,37 @@ def test_the_first_bad_line_is_named(tmp_path: Path) -> None:
     first = checked(tmp_path / "p").first_bad_line
     assert first is not None
     assert (first.idx, first.file, first.what) == (123, LINES, "the line is not the one that was logged")
+
+
+def test_processes_side_by_side_say_what_one_says(tmp_path: Path) -> None:
+    """Blocks that follow on one another wrongly, lines that are changed in each of them, and a file that goes on."""
+    entries = entries_of(SCHOOL, BLOCK + 600)
+    del entries[BLOCK]  # what is missing between two blocks
+    note = note_of(SCHOOL, entries)
+    with PackWriter(tmp_path / "p", note, 0, len(entries)) as writer:
+        writer.entries(entries)
+        writer.checkpoints([note])
+        writer.finish(pem_of(KEY.public_key()), POLICY_TEXT.encode())
+
+    def said(workers: int) -> tuple[list[Finding], Finding | None, int, dict[str, list[int]]]:
+        with Source(tmp_path / "p") as source:
+            told: list[int] = []
+            report = verify(source, TRUST, workers=workers, progress=lambda done, _of: told.append(done))
+        assert told == sorted(told)
+        return report.findings, report.first_bad_line, report.lines, report.producers
+
+    alone = said(1)
+    assert [(one.idx, "goes from" in one.what) for one in alone[0]] == [(alone[0][0].idx, True)]
+    assert alone[0][0].idx >= BLOCK
+    assert said(2) == alone
+    lines = (tmp_path / "p" / LINES).read_bytes().splitlines(keepends=True)
+    for idx in (BLOCK + 400, 5):
+        lines[idx] = lines[idx].replace(b"guidance", b"transfer")
+    (tmp_path / "p" / LINES).write_bytes(b"".join([*lines, lines[0]]))
+    harmed = said(1)
+    assert harmed[1] == Finding(LINES, 5, NOT_LOGGED)
+    assert {one.idx for one in harmed[0]} >= {5, BLOCK + 400, len(entries)}
+    assert said(2) == harmed
 
 
 def test_what_was_signed_as_it_is_must_also_be_in_order(tmp_path: Path) -> None:
