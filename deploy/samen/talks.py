@@ -162,11 +162,14 @@ def hold(
     sequence: Seen,
     attended: Annotated[list[UUID], typer.Option("--attended", help="Who was there; repeat it.")],
     notes: Annotated[str | None, typer.Option("--notes")] = None,
+    goal: Annotated[
+        list[UUID] | None, typer.Option("--goal", help="A goal that was talked about, not on the agenda; repeat it.")
+    ] = None,
     key: Key = None,
     directory: Dir = None,
 ) -> None:
     """Record that it took place; each who was there is asked whether it was heard."""
-    body = {"conversation": talk, "sequence": sequence, "attended": attended, "notes": notes}
+    body = {"conversation": talk, "sequence": sequence, "attended": attended, "notes": notes, "goals": goal or []}
     give_goals(directory, school, person, "hold-conversation", body, key)
 
 

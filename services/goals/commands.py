@@ -29,6 +29,7 @@ from services.goals.evaluating import (
 )
 from services.goals.exporting import ExportChild, ExportPlan, decide_export_child, decide_export_plan
 from services.goals.guidance import Guidance, WriteGuidance, decide_guidance, decide_write_guidance
+from services.goals.holding import HoldConversation, decide_hold_conversation
 from services.goals.insight import Insight, decide_insight
 from services.goals.life import (
     AssessGoal,
@@ -92,13 +93,11 @@ from services.goals.talking import (
     AddPoint,
     AnswerInvitation,
     CancelConversation,
-    HoldConversation,
     MoveConversation,
     PlanConversation,
     decide_add_point,
     decide_answer_invitation,
     decide_cancel_conversation,
-    decide_hold_conversation,
     decide_move_conversation,
     decide_plan_conversation,
 )
@@ -167,7 +166,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("add-point", AddPoint, "read_point", decide_add_point),
     Endpoint("hold-conversation", HoldConversation, "read_conversation_to_hold", decide_hold_conversation),
     Endpoint("record-outcome", RecordOutcome, "read_conversation", decide_record_outcome),
-    Endpoint("settle-outcome", SettleOutcome, "read_outcome", decide_settle_outcome),
+    Endpoint("settle-outcome", SettleOutcome, "read_outcome_to_settle", decide_settle_outcome),
     Endpoint("say-heard", SayHeard, "read_conversation", decide_say_heard),
     Endpoint("write-guidance", WriteGuidance, "read_guidance", decide_write_guidance),
     Endpoint("conversations", ConversationsOf, "read_conversations", decide_conversations),

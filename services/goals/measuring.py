@@ -99,8 +99,9 @@ def decide_score_from_heard(asked: Asked[ScoreFromHeard], seen: Snapshot) -> Cha
     if until is None:
         detail = f"too few answered: figures are of {figures['smallest_group']} people or more, at the end of a month"
         raise Problem(ProblemType.CONFLICT, detail, smallest_group=figures["smallest_group"])
-    if until == measure["scored_until"]:
-        raise Problem(ProblemType.CONFLICT, f"the figures up to {until} are scored: wait for the next", until=until)
+    done = measure["scored_until"]
+    if done is not None and until <= done:  # earlier: of a child that was erased since
+        raise Problem(ProblemType.CONFLICT, f"the figures up to {done} are scored: wait for the next", until=done)
     level = level_at(share_of(figures["roles"][measure["role"]]), measure["thresholds"])
     score = Score(goal=goal.id, level=level, observed_on=_last_day(until))
     row = Row(TABLE, goal.id, measure["version"], {"scored_until": until})

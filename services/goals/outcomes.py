@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -12,11 +13,12 @@ from services.goals.life import Paragraph, Version
 from services.goals.measuring import measured
 from services.goals.model import today
 from services.goals.plan_queries import answered
+from services.goals.suggesting import Suggestion
 from services.goals.talk import enter, no_strangers, possible
 from services.goals.talking import OnConversation, done
 from services.goals.writing import invalid
 from shared.errors import Problem, ProblemType
-from shared.events.conversations import HeardSaid, OutcomeKind, OutcomeRecorded, OutcomeSettled
+from shared.events.conversations import HeardSaid, OutcomeKind, OutcomeRecorded, OutcomeSettled, SuggestionEnd
 from shared.events.words import Action, Category, school_subject
 from shared.text import Day
 from shared.unit import Asked, Change, Query, Request, Row, Snapshot, stale
@@ -87,7 +89,10 @@ def decide_record_outcome(asked: Asked[RecordOutcome], seen: Snapshot) -> Change
 
 
 def decide_settle_outcome(asked: Asked[SettleOutcome], seen: Snapshot) -> Change:
-    """Records which goal, action or commitment an outcome became: one that is known here, of the same subject."""
+    """Records which goal, action or commitment an outcome became: one that is known here, of the same subject.
+
+    A goal that came out of it was talked about: what was suggested before is settled, on no agenda or not.
+    """
     permit, talk = enter(asked, seen, Action.PROPOSE)
     body, found = asked.body, seen.state["outcome"]
     possible(talk, "settle-outcome")
@@ -107,7 +112,12 @@ def decide_settle_outcome(asked: Asked[SettleOutcome], seen: Snapshot) -> Change
     }
     row = Row("conversation_outcome", body.outcome, body.version, values)
     fact = OutcomeSettled(conversation=talk.id, outcome=body.outcome, kind=kind, became=body.became)
-    return done(permit, talk, fact, [row], outcome=str(body.outcome), version=body.version + 1)
+    change = done(permit, talk, fact, [row], outcome=str(body.outcome), version=body.version + 1)
+    suggestion = Suggestion.read(body.became or body.outcome, talk.about, seen.state["suggestion"])
+    if not suggestion.before(talk.ends_at):
+        return change
+    settled, event = suggestion.ends(permit, seen.now, SuggestionEnd.TALKED, talk.id)
+    return replace(change, rows=(*change.rows, settled), events=(*change.events, event))
 
 
 def decide_say_heard(asked: Asked[SayHeard], seen: Snapshot) -> Change:

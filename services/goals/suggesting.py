@@ -1,7 +1,8 @@
 """Where settings see a goal far apart, a conversation is suggested: opened, folded while open, settled. Pure.
 
 One a goal: whatever diverges while it is open is part of it. It is settled when the goal was on the agenda of a
-conversation that took place, when the latest scores meet again, or when the goal takes no scores any more.
+conversation that took place, was talked about in one without, or came out of one; when the latest scores meet again; or
+when the goal takes no scores any more.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ class Suggestion:
         if raw is None:
             return cls(goal, about)
         return cls(goal, about, raw["version"], datetime.fromisoformat(raw["opened_at"]), raw["open"])
+
+    def before(self, moment: datetime) -> bool:
+        """Tells whether it stood open at a moment: what was talked about then can settle it."""
+        return self.open and self.opened_at is not None and self.opened_at < moment
 
     def opens(self, permit: Permit, now: datetime) -> tuple[Row, NewEvent]:
         """Returns what opens it."""

@@ -13,7 +13,7 @@ from services.goals.plan_queries import also, answered
 from services.goals.queries import diverging
 from services.goals.store import read_latest
 from services.goals.talk import STEPS, Talk, by_task, enter
-from shared.access import Denial
+from shared.access import Denial, Permit
 from shared.events.words import Action, Category, school_subject
 from shared.unit import Asked, Change, Query, Snapshot
 
@@ -49,10 +49,11 @@ def decide_conversations(asked: Asked[ConversationsOf], seen: Snapshot) -> Chang
     With it, for who sees goals and scores, which goals it is suggested to talk about.
     """
     permit, whose = seen.require(asked, Action.VIEW, Category.CONVERSATIONS), "own"
-    with suppress(Denial):  # not refused: they see their own
-        permit, whose = by_task(asked, seen, Action.VIEW), "all"
+    if (task := _by_task(asked, seen)) is not None:  # else not refused: they see their own
+        permit, whose = task, "all"
     rows: list[dict[str, Any]] = seen.state[whose]
-    page = rows[:PAGE]
+    me = str(asked.actor.id)
+    page = [_listed(one, every=whose == "all" or one["invited_by"] == me) for one in rows[:PAGE]]
     result = {"conversations": page, "next": page[-1]["id"] if len(rows) > PAGE else None}
     change = answered((permit,), "conversations", len(page), result)
     seeing = [also(asked, seen, Action.VIEW, one) for one in (Category.GOALS, Category.OBSERVATIONS)]
@@ -62,6 +63,21 @@ def decide_conversations(asked: Asked[ConversationsOf], seen: Snapshot) -> Chang
     told = [_suggested(one, asked.actor.id, every=whose == "all") for one in seen.state["suggested"]]
     shown = answered(permits, "conversations", len(told), result | {"suggested": told})
     return replace(shown, permits=(*change.permits, *permits), events=(*change.events, *(shown.events if told else ())))
+
+
+def _by_task(asked: Asked[Any], seen: Snapshot) -> Permit | None:
+    with suppress(Denial):
+        return by_task(asked, seen, Action.VIEW)
+    return None
+
+
+def _makes_list(asked: Asked[Any], seen: Snapshot, talk: Talk) -> bool:
+    return talk.invited_by == asked.actor.id or _by_task(asked, seen) is not None
+
+
+def _listed(raw: dict[str, Any], *, every: bool) -> dict[str, Any]:
+    """Returns a conversation; who was taken off its list is for who made that list: guests know who takes part."""
+    return raw if every else raw | {"uninvited": None}
 
 
 def _suggested(raw: dict[str, Any], reader: UUID, *, every: bool) -> dict[str, Any]:
@@ -80,7 +96,7 @@ def decide_conversation(asked: Asked[OneConversation], seen: Snapshot) -> Change
     permit, talk = enter(asked, seen, Action.VIEW)
     state = seen.state
     result: dict[str, Any] = {
-        "conversation": state["conversation"],
+        "conversation": _listed(state["conversation"], every=_makes_list(asked, seen, talk)),
         "points": state["points"],
         "replies": [one for one in state["replies"] if UUID(one["member"]) not in talk.uninvited],
         "outcomes": state["outcomes"],

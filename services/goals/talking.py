@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID, uuid5
@@ -10,6 +9,7 @@ from uuid import UUID, uuid5
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from services.goals.life import Description, Paragraph
+from services.goals.plan_queries import also
 from services.goals.suggesting import POINT, Suggestion
 from services.goals.talk import Talk, TalkStatus, enter, no_strangers, possible
 from services.goals.writing import invalid
@@ -18,17 +18,15 @@ from shared.errors import Problem, ProblemType
 from shared.events.base import Fact, NewEvent
 from shared.events.conversations import (
     ConversationCancelled,
-    ConversationHeld,
     ConversationKind,
     ConversationMoved,
     ConversationPlanned,
     InvitationAnswer,
     InvitationAnswered,
     PointAdded,
-    SuggestionEnd,
 )
 from shared.events.words import Action, Category
-from shared.text import EARLIEST, LATEST, Line, Text
+from shared.text import EARLIEST, LATEST, Line
 from shared.unit import Asked, Change, Request, Row, Snapshot
 
 LONGEST = timedelta(hours=12)
@@ -42,15 +40,15 @@ def _within_reason(moment: datetime) -> datetime:
     raise ValueError(msg)
 
 
-def _once(given: tuple[UUID, ...]) -> tuple[UUID, ...]:
+def once(given: tuple[UUID, ...]) -> tuple[UUID, ...]:
     if len(set(given)) < len(given):
-        msg = "names somebody twice: name each once"
+        msg = "names one twice: name each once"
         raise ValueError(msg)
     return given
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_within_reason)]
-Members = Annotated[tuple[UUID, ...], Field(min_length=1, max_length=30), AfterValidator(_once)]
+Members = Annotated[tuple[UUID, ...], Field(min_length=1, max_length=30), AfterValidator(once)]
 Sequence = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -121,14 +119,6 @@ class AddPoint(OnConversation):
     goal: UUID | None = None
 
 
-class HoldConversation(OnConversation):
-    """It took place, with those who were there."""
-
-    sequence: Sequence
-    attended: Members
-    notes: Text | None = None
-
-
 def decide_plan_conversation(asked: Asked[PlanConversation], seen: Snapshot) -> Change:
     """Invites people round a child (or in a school's own approach) to talk."""
     permit = seen.require(asked, Action.PROPOSE, Category.CONVERSATIONS)
@@ -158,9 +148,10 @@ def decide_plan_conversation(asked: Asked[PlanConversation], seen: Snapshot) -> 
         plan=body.plan,
         goal=body.goal,
     )
-    points = [_point(asked, seen, permit.subject, made, words) for words in body.points]
-    if Suggestion.read(body.goal or made, permit.subject, state["suggestion"]).open:
-        points.insert(0, _point(asked, seen, permit.subject, made, POINT, body.goal))
+    points = [point(asked, seen, permit.subject, made, words) for words in body.points]
+    sees = also(asked, seen, Action.VIEW, Category.OBSERVATIONS)  # else the agenda would tell how it was scored
+    if sees and Suggestion.read(body.goal or made, permit.subject, state["suggestion"]).open:
+        points.insert(0, point(asked, seen, permit.subject, made, POINT, body.goal))
     return Change(
         permits=(permit,),
         events=(NewEvent(fact, about=permit.subject, act=permit.act, thing=made),),
@@ -243,39 +234,13 @@ def decide_add_point(asked: Asked[AddPoint], seen: Snapshot) -> Change:
     goal = asked.body.goal
     if goal is not None and not seen.state["goal_known"]:
         raise invalid("not a goal of this child or school: look it up, or leave it out", "goal")
-    point = _point(asked, seen, talk.about, talk.id, asked.body.words, goal)
-    fact = PointAdded(conversation=talk.id, concerns=talk.others(asked.actor.id), point=point.id)
+    added = point(asked, seen, talk.about, talk.id, asked.body.words, goal)
+    fact = PointAdded(conversation=talk.id, concerns=talk.others(asked.actor.id), point=added.id)
     # The conversation's row is written too: a point never lands on one that was held or cancelled meanwhile.
-    return done(permit, talk, fact, [talk.row(changed_at=talk.changed_at), point], point=str(point.id))
+    return done(permit, talk, fact, [talk.row(changed_at=talk.changed_at), added], point=str(added.id))
 
 
-def decide_hold_conversation(asked: Asked[HoldConversation], seen: Snapshot) -> Change:
-    """Records that it took place; each who was there is asked whether it was heard.
-
-    What was suggested to talk about, and was on the agenda, is settled by it.
-    """
-    permit, talk = enter(asked, seen, Action.PROPOSE)
-    possible(talk, "hold-conversation", asked.body.sequence)
-    no_strangers(seen, "attended")
-    if seen.now < talk.starts_at:
-        raise Problem(ProblemType.CONFLICT, "it is still to come: move it to when it was, or wait until it was held")
-    attended = asked.body.attended
-    fact = ConversationHeld(
-        conversation=talk.id, concerns=tuple(sorted(attended)), kind=talk.kind, invited=len(talk.invited)
-    )
-    row = talk.row(status=TalkStatus.HELD, attended=attended, notes=asked.body.notes)
-    change = done(permit, talk, fact, [row], sequence=talk.sequence)
-    suggestions = [Suggestion.read(UUID(one["goal"]), talk.about, one) for one in seen.state["suggestions"]]
-    ends = [
-        one.ends(permit, seen.now, SuggestionEnd.TALKED, talk.id)
-        for one in suggestions
-        if one.opened_at is not None and one.opened_at < talk.ends_at
-    ]
-    rows, events = [one for one, _ in ends], [one for _, one in ends]
-    return replace(change, rows=(*change.rows, *rows), events=(*change.events, *events))
-
-
-def _point(
+def point(
     asked: Asked[Any], seen: Snapshot, about: UUID, conversation: UUID, words: str, goal: UUID | None = None
 ) -> Row:
     values = {

@@ -29,6 +29,8 @@ def decide_withdraw_invitation(asked: Asked[WithdrawInvitation], seen: Snapshot)
     possible(talk, "withdraw-invitation", asked.body.sequence)
     if strangers := sorted(str(one) for one in set(off) - set(talk.invited)):
         raise invalid("names somebody who is not invited: see the conversation", "members", members=strangers)
+    if talk.invited_by in off:
+        raise invalid("names who invited, and so takes part: leave them out, or cancel the conversation", "members")
     invited = tuple(one for one in talk.invited if one not in off)
     if not invited:
         raise invalid("leaves nobody to talk with: cancel the conversation instead", "members")

@@ -73,6 +73,14 @@ async def test_who_is_taken_off_the_list_is_told_and_their_calendar_drops_it_wit
     assert (own["method"], "DTSTART" in own.walk("VEVENT")[0]) == ("CANCEL", False)
     assert (await entry(room, made, table.mum))[0]["method"] == "REQUEST"
     assert (await room.shown(made))["replies"] == [], "what he said to it is not shown to who goes on"
+    for who, told in (
+        (table.mum, None),
+        (table.teacher, [str(table.dad.id)]),
+        (table.coordinator, [str(table.dad.id)]),
+    ):
+        (listed,) = (await table.ask(who, "conversations", about=table.child))["conversations"]
+        shown = (await room.shown(made, who))["conversation"]
+        assert listed["uninvited"] == shown["uninvited"] == told, "who goes on learns only who takes part"
     asked = {"conversation": made["conversation"], "sequence": 1, "invited": [table.mum.id, table.dad.id]}
     await table.ask(table.teacher, "move-conversation", **asked, **room.times(1))
     assert (await entry(room, made, table.dad))[0]["method"] == "REQUEST", "on the list again"
@@ -86,6 +94,10 @@ async def test_nobody_is_taken_off_who_is_not_on_it_nor_the_last_one(room: Room)
     assert stranger.more["members"] == [str(table.dad.id)]
     last = await table.refused(table.teacher, "withdraw-invitation", **asked, members=[table.mum.id])
     assert (last.more["field"], "cancel" in last.detail) == ("members", True)
+    made = await room.plan(table.mum, table.mum, table.teacher)
+    asked = {"conversation": made["conversation"], "sequence": 0, "members": [table.mum.id]}
+    inviter = await table.refused(table.coordinator, "withdraw-invitation", **asked)
+    assert (inviter.more["field"], "who invited" in inviter.detail) == ("members", True)
 
 
 async def test_who_may_be_told_no_more_gets_what_drops_it_and_who_never_was_on_the_list_nothing(room: Room) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +87,19 @@ async def test_nine_people_move_nothing_and_another_roles_answers_do_not_count(r
     await table.ask(table.lead, "measure-by-heard", goal=goal, role="guardian", thresholds=THRESHOLDS)
     await table.ask(table.lead, "score-from-heard", goal=goal)
     assert [one["level"] for one in (await table.ask(table.lead, "goal", goal=goal))["scores"]] == [2]
+
+
+async def test_figures_that_went_back_are_not_scored_again(room: Room) -> None:
+    """The newest go back to an earlier month when a child's answers are erased."""
+    table, goal = room.table, await own_goal(room)
+    await table.ask(table.lead, "measure-by-heard", goal=goal, role="guardian", thresholds=THRESHOLDS)
+    await answer(room, 10)
+    await room.later(24 * 32)
+    owner = await asyncpg.connect(room.owner_dsn, server_settings={"app.school": table.desk.school})
+    await owner.execute("UPDATE heard_measure SET scored_until = '2999-01'")
+    await owner.close()
+    again = await table.refused(table.lead, "score-from-heard", goal=goal)
+    assert (again.type, again.more["until"]) == (ProblemType.CONFLICT, "2999-01")
 
 
 async def test_only_the_schools_own_goals_are_measured_so_and_by_who_decides(room: Room) -> None:

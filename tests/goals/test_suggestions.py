@@ -17,6 +17,8 @@ from tests.goals.plans import Json, grant
 from tests.goals.rooms import Room
 from tests.goals.test_commands import CARER, MOTHER, TEACHER, kept, score
 
+PLANNING = (Action.VIEW, Action.PROPOSE)
+
 
 async def differing(room: Room) -> UUID:
     """Returns a goal that home sees three levels below school."""
@@ -105,6 +107,34 @@ async def test_a_conversation_that_is_called_off_or_about_something_else_settles
     await hold(room, other)
     (found,) = await suggested(room)
     assert found["planned"] == []
+
+
+async def test_what_was_talked_about_without_having_been_planned_is_settled_too(room: Room) -> None:
+    table = room.table
+    goal, named, became = await differing(room), await differing(room), await differing(room)
+    other = await table.desk.goal(about=table.desk.other_child)
+    made = await room.plan()
+    await room.later()
+    asked = {"conversation": made["conversation"], "sequence": 0, "attended": [table.teacher.id, table.mum.id]}
+    wrong = await table.refused(table.teacher, "hold-conversation", **asked, goals=[goal, other])
+    assert (wrong.type, wrong.more["field"], wrong.more["goals"]) == (ProblemType.INVALID, "goals", [str(other)])
+    await table.ask(table.teacher, "hold-conversation", **asked, goals=[named])
+    assert {one["goal"] for one in await suggested(room)} == {str(goal), str(became)}
+    assert [one["goal"] for one in (await room.shown(made))["points"]] == [str(named)]
+    outcome = {"conversation": made["conversation"], "kind": "goal", "words": "the same, another way"}
+    made = await table.ask(table.mum, "record-outcome", **outcome)
+    await table.ask(table.teacher, "settle-outcome", outcome=made["outcome"], version=1, became=became)
+    assert [one["goal"] for one in await suggested(room)] == [str(goal)]
+    assert [one["how"] for one in await room.facts("suggestion.settled")] == ["talked", "talked"]
+
+
+async def test_an_agenda_tells_nobody_who_sees_no_scores_that_they_are_apart(room: Room) -> None:
+    table = room.table
+    goal = await differing(room)
+    blind = grant(table.lead.id, Role.SUPPORT_COMMITTEE, Basis.PUBLIC_TASK, PLANNING, (Category.CONVERSATIONS,))
+    await table.desk.give(table.child, *table.usual, blind)
+    made = await room.plan(table.lead, table.carer, table.mum, goal=goal)
+    assert (await room.shown(made))["points"] == []
 
 
 async def test_what_was_talked_about_before_it_was_seen_apart_settles_nothing(room: Room) -> None:

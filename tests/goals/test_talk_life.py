@@ -75,9 +75,10 @@ class TalkKept:
             "goal": str(GOAL), "version": suggestion["version"], "opened_at": suggestion["opened_at"],
             "open": suggestion["settled"] is None,
         }  # fmt: skip
-        state["suggestion"] = suggested if body.get("goal") == GOAL else None
+        state["suggestion"] = suggested if GOAL in {body.get("goal"), body.get("became")} else None
         if self.of("conversation"):
             on_agenda = {one.get("goal") for one in (*self.of("conversation_point"), self.talk)}
+            on_agenda |= {str(one) for one in body.get("goals", ())}
             state |= {
                 "conversation": self.talk,
                 "points": self.of("conversation_point"),
@@ -85,6 +86,7 @@ class TalkKept:
                 "outcomes": self.of("conversation_outcome"),
                 "goal_known": body.get("goal") == GOAL,
                 "suggestions": [suggested] if suggested["open"] and str(GOAL) in on_agenda else [],
+                "strange_goals": [str(one) for one in body.get("goals", ()) if one != GOAL],
                 "outcome": self.rows.get("conversation_outcome", {}).get(str(body.get("outcome"))),
             }
         view = View(CHILD, 1, tuple(one for one in GRANTS if one.member == actor.id), fresh=True)
@@ -216,8 +218,8 @@ class LifeOfATalk(RuleBasedStateMachine):
     @rule(days=st.integers(0, 3))
     def ask_back(self, days: int) -> None:
         """The school has second thoughts: one is taken off the list, and asked again."""
-        if len(self.real.invited) > 1:
-            self.take_off("teacher", {min(self.real.invited)}, 0)
+        if others := self.real.invited - {self.real.inviter}:
+            self.take_off("teacher", {min(others)}, 0)
         self.move("teacher", self.real.invited | self.real.off, also=False, days=days, seen=0)
 
     @property
@@ -228,7 +230,7 @@ class LifeOfATalk(RuleBasedStateMachine):
     def take_off(self, who: str, members: set[str], seen: int) -> None:
         real = self.real
         members = members & real.invited or members
-        wrong = "invalid" if members - real.invited or members == real.invited else None
+        wrong = "invalid" if members - real.invited or members == real.invited or real.inviter in members else None
         wrong = "stale_version" if seen and real.sequence else wrong
         body = {"members": self.ids_of(members), "sequence": max(real.sequence + seen, 0), **self.about}
         if self.does("withdraw-invitation", who, wrong, **body):
@@ -255,21 +257,23 @@ class LifeOfATalk(RuleBasedStateMachine):
             self.real.points += 1
             self.real.on_agenda |= goal == GOAL
 
-    @rule(who=WHO, there=SOME, seen=SEEN)
-    def hold(self, who: str, there: set[str], seen: int) -> None:
+    @rule(who=WHO, there=SOME, seen=SEEN, about=st.sampled_from([[], [], [GOAL], [OTHERS_GOAL]]))
+    def hold(self, who: str, there: set[str], seen: int, about: list[UUID]) -> None:
         real = self.real
         wrong = "conflict" if self.kept.now < real.starts_at else None
+        wrong = "invalid" if OTHERS_GOAL in about else wrong
         wrong = "stale_version" if seen and real.sequence else wrong
-        body = {"attended": self.ids_of(there), "sequence": max(real.sequence + seen, 0), **self.about}
+        body = {"attended": self.ids_of(there), "sequence": max(real.sequence + seen, 0), "goals": about, **self.about}
         if self.does("hold-conversation", who, wrong, **body):
             real.status, real.attended = "held", there
-            real.suggested = not real.on_agenda
+            real.points += bool(about) and not real.on_agenda
+            real.suggested = not (real.on_agenda or about)
 
     @rule(who=st.sampled_from(["teacher", "mum"]))
     def go_forward(self, who: str) -> None:
         """What people would do next, so that what comes late is tried as often as what comes early."""
         self.kept.now = max(self.kept.now, self.real.starts_at + HOUR)
-        self.hold(who, {"mum", "teacher"}, 0)
+        self.hold(who, {"mum", "teacher"}, 0, [])
 
     @rule(who=WHO, kind=st.sampled_from(["goal", "action", "commitment"]))
     def record(self, who: str, kind: str) -> None:
