@@ -246,8 +246,9 @@ async def test_a_leaf_node_in_a_tools_account_reaches_what_the_tool_does_and_no_
         try:
             await asyncio.to_thread(wait_until, lambda: listens(leaf.pid, port), leaf, tmp_path / "leaf.log", 20)
             behind = await nats.connect(f"nats://127.0.0.1:{port}")
-            heard = await behind.subscribe(">")
+            # Before all is heard here: else a request that comes before the link stands has a listener, and no answer.
             await patient_request(behind, "in.gate.renew", b"")
+            heard = await behind.subscribe(">")
             await street.put(me, b"mine")
             await street.put(other, b"theirs")
             before = await street.state()
