@@ -95,6 +95,17 @@ class Child:
 
 
 @dataclass
+class ToolPlayed:
+    """A tool of a school: `creds` as it got them, `received` what it fetched, in order of arrival."""
+
+    who: Who
+    creds: str
+    children: list[Child]
+    received: list[dict[str, Any]] = field(default_factory=list)
+    confirmed: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Cast:
     """Everyone, and who keeps the records and oversees each school."""
 
@@ -103,6 +114,7 @@ class Cast:
     keepers: dict[str, Who]
     auditors: dict[str, Who]
     ids: dict[tuple[str, str], UUID]
+    tools: list[ToolPlayed] = field(default_factory=list)
 
     def of(self, school: str) -> list[Child]:
         """Returns the children of one school."""

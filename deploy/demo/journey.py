@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from deploy.demo import scenes_consent, scenes_expectations, scenes_goals, scenes_log, scenes_plans, scenes_talks
+from deploy.demo import (
+    scenes_consent,
+    scenes_expectations,
+    scenes_goals,
+    scenes_log,
+    scenes_plans,
+    scenes_talks,
+    scenes_tools,
+)
 from deploy.demo.cast import Cast, find_cast, open_schools
 from deploy.demo.foundation import Foundation
 from deploy.demo.oneroster import write_oneroster
@@ -42,6 +50,7 @@ async def play(stage: Stage, foundation: Foundation, folder: Path, operator: UUI
     await scenes_consent.recipients_look(stage, cast)
 
     await stage.move_on(MONTH_DAYS)
+    await scenes_tools.tools_are_plugged_in(stage, cast)
     await scenes_goals.goals_are_agreed(stage, cast)
     await scenes_plans.plans_are_agreed(stage, cast)
     await scenes_talks.people_are_invited(stage, cast)
@@ -53,6 +62,7 @@ async def play(stage: Stage, foundation: Foundation, folder: Path, operator: UUI
     for month in (2, 3):
         await stage.move_on(month * MONTH_DAYS)
         if month == 2:
+            await scenes_tools.tools_fetch(stage, cast)
             await scenes_expectations.commitments_are_looked_back_on(stage, cast)
             await scenes_talks.conversations_are_held(stage, cast)
         else:
@@ -62,6 +72,7 @@ async def play(stage: Stage, foundation: Foundation, folder: Path, operator: UUI
 
     await stage.move_on(4 * MONTH_DAYS)
     await scenes_consent.consents_are_withdrawn(stage, cast)
+    await scenes_tools.what_a_tool_has_is_withdrawn(stage, cast)
     await scenes_consent.a_teacher_leaves(stage, cast)
     await scenes_goals.a_month_of_scores(stage, cast, 4)
 
@@ -73,7 +84,8 @@ async def play(stage: Stage, foundation: Foundation, folder: Path, operator: UUI
     await scenes_plans.plans_are_evaluated(stage, cast)
     await scenes_goals.goals_are_completed(stage, cast)
     await scenes_goals.everyone_reads(stage, cast)
-    await stage.settle("network", "goals", "notifications")
+    await scenes_tools.tools_fetch(stage, cast)
+    await stage.settle("network", "goals", "gate", "notifications")
     await scenes_log.the_auditor_asks(stage, cast)
     await scenes_log.parents_ask_who_looked(stage, cast)
     return Played(cast, imports)

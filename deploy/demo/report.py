@@ -27,6 +27,7 @@ FIGURES = {
     "audit_lines": "lines in the audit logs",
     "notifications": "notices in inboxes",
     "mails": "mails sent",
+    "put_out": "events put out to schools' own tools",
     "lost": "lost",
     "duplicated": "duplicated",
     "seconds": "seconds",
@@ -111,6 +112,7 @@ def _commands(result: Result) -> Iterator[tuple[str, str]]:
     yield "the parent's inbox", f"inbox list{here}{parent}"
     yield "the parent asks who looked at the child", f"audit who-saw {child.id}{here}{parent} --purpose own_data"
     yield "the auditor asks what was refused", f"audit denials{here}{auditor}"
+    yield "the school's own tool, and how far it has come", f"tool lag{here}{keeper}"
     yield "anyone verifies the log", "audit verify"
     for other, carer in _denied(cast.of(child.school)):
         what = f"goals list {other.id}{here} --as {carer.id} --purpose care_coordination"

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from deploy.databases import ServiceDatabase
-from deploy.demo import checks, checks_effects, checks_walls
+from deploy.demo import checks, checks_effects, checks_tools, checks_walls
 from deploy.demo.books import Books
 from deploy.demo.cast import Cast
 from deploy.demo.checks import Check, Found, Scene
@@ -39,6 +39,9 @@ CHECKS: tuple[Check, ...] = (
     checks_effects.reviews,
     checks_effects.deadlines,
     checks_effects.mails,
+    checks_tools.tools,
+    checks_tools.forgotten,
+    checks_tools.pseudonyms,
     checks_walls.withdrawals,
     checks_walls.walls,
     checks_walls.personal,
@@ -81,6 +84,7 @@ class Result:
             "audit_lines": self.ledger.line_count,
             "notifications": len(self.ledger.all("notice.queued")),
             "mails": self.mails,
+            "put_out": len(self.ledger.all("put-out.made")),
             "denials": len(self.ledger.all("access.denied")),
             "withdrawals": len(self.ledger.all("consent.withdrawn")),
             "lost": self.found.lost,

@@ -21,7 +21,7 @@ import asyncpg
 import pytest
 
 from deploy.databases import ServiceDatabase, describe
-from deploy.demo import checks, checks_effects, checks_walls
+from deploy.demo import checks, checks_effects, checks_tools, checks_walls
 from deploy.demo.books import Books
 from deploy.demo.cast import Cast
 from deploy.demo.checks import Check, Found, Scene
@@ -132,7 +132,8 @@ def test_the_half_year_holds_every_promise_also_after_a_run_that_was_killed_with
     assert {name: wrong for name, wrong in figures["checks"].items() if wrong != "ok"} == {}
     assert (demo.code, figures["held"], figures["lost"], figures["duplicated"]) == (0, True, 0, 0)
     assert figures["events"] == figures["audit_lines"] > 1000
-    assert min(figures[key] for key in ("commands", "queries", "notifications", "mails", "denials", "withdrawals")) > 0
+    some = ("commands", "queries", "notifications", "mails", "put_out", "denials", "withdrawals")
+    assert min(figures[key] for key in some) > 0
 
 
 def test_a_check_that_goes_red_is_named_and_ends_it_with_one_after_ctrl_c() -> None:
@@ -166,7 +167,14 @@ async def test_divorced_parents_came_to_terms_over_a_plan_and_it_was_evaluated_w
 
 
 async def test_its_books_hold_when_they_are_read_again(scene: Scene) -> None:
-    for check in (checks.chains, checks.lines, checks.lanes, checks.verified, checks_walls.personal):
+    for check in (
+        checks.chains,
+        checks.lines,
+        checks.lanes,
+        checks.verified,
+        checks_walls.personal,
+        checks_tools.tools,
+    ):
         assert await held(check, scene), check.__name__
 
 
