@@ -28,6 +28,8 @@ BOUNDARY = "=_samenkracht_{}_="
 
 LINK = re.compile(r"|https?://[A-Za-z0-9._~:/-]{1,2000}")
 """What stands in quoted-printable as it is."""
+PLAIN = re.compile(r"[!-;=?-~]{1,900}")
+"""A link that may stand in a header as it is: on its one line, in ASCII, with nothing that ends it."""
 PIECE = 70
 
 
@@ -127,7 +129,7 @@ def compose_whole(letter: Letter, address: str, now: datetime, settings: MailSet
     message["Message-ID"] = message_id(letter.id, settings)
     message["Auto-Submitted"] = "auto-generated"
     if letter.leave is not None:  # RFC 8058: one press in the mail program, and no page to find one's way in
-        message["List-Unsubscribe"] = f"<{letter.leave}>"
+        message["List-Unsubscribe"] = f"<{HERE.leave if PLAIN.fullmatch(letter.leave) else letter.leave}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(as_text(letter, settings.link), cte="quoted-printable")
     message.add_alternative(as_html(letter, settings.link), subtype="html", cte="quoted-printable")
@@ -135,7 +137,17 @@ def compose_whole(letter: Letter, address: str, now: datetime, settings: MailSet
     message["Content-Language"] = ", ".join(languages_of(letter))  # after the content, which brings its own Content-*
     for number, part in enumerate(one for one in message.walk() if one.is_multipart()):
         part.set_boundary(BOUNDARY.format(number))
-    return message.as_bytes()
+    return _with_link(message.as_bytes(), letter.leave)
+
+
+def _with_link(made: bytes, link: str | None) -> bytes:
+    """Puts the link into its header as it is: the library would encode what is longer than a line, and mail programs
+    that are to show a button don't read that there (RFC 2047, 5 allows it in no such header).
+    """
+    if link is None or not PLAIN.fullmatch(link):
+        return made
+    here, whole = (f"\r\nList-Unsubscribe: <{one}>\r\n".encode() for one in (HERE.leave, link))
+    return made.replace(here, whole, 1)
 
 
 def _add_entries(message: EmailMessage, letter: Letter, organiser: str, address: str) -> None:

@@ -68,6 +68,26 @@ def test_what_is_made_from_a_mail_made_before_is_the_same_mail(letter: Letter, l
         assert max(map(len, lines)) <= 78  # RFC 5322, 2.1.1
 
 
+@pytest.mark.parametrize("path", ["afmelden/" + "Ab_-" * 60, "afmelden/?token=" + "Ab%20" * 40])
+@pytest.mark.parametrize("entries", [(), ("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n",)])
+def test_a_mail_program_reads_the_link_to_leave_by_in_its_header(path: str, entries: tuple[str, ...]) -> None:
+    link = f"https://deur.example/{path}"
+    letter = Letter(NOTICE, NOTICE, leave=link, entries=entries)
+    for made in (compose, compose_whole):
+        head = made(letter, "a@b.example", NOW, SETTINGS).partition(b"\r\n\r\n")[0].split(b"\r\n")
+        assert f"List-Unsubscribe: <{link}>".encode() in head
+        assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in head
+
+
+@pytest.mark.parametrize("link", ["https://deur.example/a>\r\nBcc: x@y.example", "https://deur.example/a b", "é"])
+def test_a_link_that_would_end_its_header_adds_none(link: str) -> None:
+    try:
+        made = compose(Letter(NOTICE, NOTICE, leave=link), "a@b.example", NOW, SETTINGS)
+    except ValueError:
+        return
+    assert "Bcc" not in email.message_from_bytes(made, policy=default)
+
+
 def test_a_link_that_quoted_printable_would_change_is_made_whole() -> None:
     letter = Letter(NOTICE, NOTICE, leave="https://deur.example/?a=b")
     found = email.message_from_bytes(compose(letter, "a@b.example", NOW, SETTINGS), policy=default)
