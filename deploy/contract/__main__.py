@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy.contract.kept import CURRENT, PUBLISHED, read
+from deploy.contract.kept import CURRENT, PUBLISHED, REF, names_in, read
 from deploy.contract.layout import pretty
 from deploy.contract.shape import differences, shape
 from deploy.topology import NAMES
@@ -37,13 +37,38 @@ def said() -> dict[str, dict[str, Any]]:
 
 
 def complete(documents: Mapping[str, dict[str, Any]], published: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the documents with their version, and the golden samples of events as examples."""
+    """Return the documents with their version, the golden samples of events as examples, and the bodies of tools."""
+    lend_bodies(documents)
     for service, document in documents.items():
         document["info"]["version"] = version(document, published.get(service))
         for message in document["components"]["messages"].values():
             if (example := sample(service, message["name"])) is not None:
                 message["examples"] = [{"name": "sample", "payload": example}]
     return dict(documents)
+
+
+def lend_bodies(documents: Mapping[str, dict[str, Any]]) -> None:
+    """Put into the tools' document what they ask of services, as those tell it: the purpose may be left out."""
+    tools = documents[TOOLS]["components"]
+    for address, message in tools["messages"].items():
+        _, service, name = (*address.split("."), "", "")[:3]
+        if message["payload"] != {} or service not in documents:
+            continue
+        lender = documents[service]["components"]
+        lent = lender["messages"][name]
+        body = dict(lender["schemas"][lent["payload"]["$ref"].removeprefix(REF)])
+        purpose = {"$ref": f"{REF}Purpose", "description": "What the tool is registered for; no other."}
+        body["properties"] = {**body["properties"], "purpose": purpose}
+        body["required"] = [one for one in body.get("required", ()) if one != "purpose"]
+        message |= {"summary": lent["summary"], "payload": {"$ref": f"{REF}Asked{body['title']}"}}
+        tools["schemas"][f"Asked{body['title']}"] = body
+        waiting = [body]
+        while waiting:
+            for needed in names_in(waiting.pop()):
+                if needed not in tools["schemas"]:
+                    tools["schemas"][needed] = lender["schemas"][needed]
+                    waiting.append(lender["schemas"][needed])
+    tools["schemas"] = dict(sorted(tools["schemas"].items()))
 
 
 def sample(service: str, name: str) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ class Entry:
 
     service: str
     kind: str
-    """`event`, `command` or `query`."""
+    """`event`, `command` or `query`; `request`: what tools ask, in words of their own."""
     name: str
     """Of an event the CloudEvents type, of a request the last token of its subject."""
     address: str
@@ -41,7 +41,7 @@ def entries(documents: Mapping[str, Any]) -> Iterator[Entry]:
     for service, document in documents.items():
         for name in document["operations"]:
             address = document["channels"][name]["address"] or name
-            kind = {"cmd": "command", "qry": "query"}.get(address.partition(".")[0], "event")
+            kind = {"cmd": "command", "qry": "query", "in": "request"}.get(address.partition(".")[0], "event")
             message = document["components"]["messages"][name]
             yield Entry(service, kind, message["name"], address, message)
 
@@ -52,7 +52,7 @@ def alone(document: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
     needed: dict[str, Any] = {}
     waiting = [entry.message["payload"]]
     while waiting:
-        for name in _names(waiting.pop()):
+        for name in names_in(waiting.pop()):
             if name not in needed:
                 needed[name] = every[name]
                 waiting.append(every[name])
@@ -63,15 +63,16 @@ def alone(document: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
     return made
 
 
-def _names(schema: object) -> Iterator[str]:
+def names_in(schema: object) -> Iterator[str]:
+    """Tell the names of the schemas that this one points to."""
     if isinstance(schema, dict):
         if str(schema.get("$ref", "")).startswith(REF):
             yield schema["$ref"].removeprefix(REF)
         for one in schema.values():
-            yield from _names(one)
+            yield from names_in(one)
     elif isinstance(schema, list):
         for one in schema:
-            yield from _names(one)
+            yield from names_in(one)
 
 
 def _moved(schema: Any) -> Any:  # noqa: ANN401  JSON

@@ -19,13 +19,13 @@ from deploy.samen.tables import print_table
 app = typer.Typer(no_args_is_help=True, help="What other programs may build on: every event, command and query.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-KINDS = ("event", "command", "query")
+KINDS = ("event", "command", "query", "request")
 
 
 @app.command("list")
 def list_(
     service: Annotated[str | None, typer.Option("--service", help="Of one service only.")] = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="event, command or query.")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="event, command, query or request (of a tool).")] = None,
     json_: Json = False,
 ) -> None:
     """List every event, command and query, with the subject that it goes over."""

@@ -38,6 +38,8 @@ ON_BEHALF_OF = "On-Behalf-Of"
 UNLISTED = "tool-request"
 """What a denial's line calls a request that is on no list: its name is the tool's own word, and goes nowhere."""
 PURPOSES = frozenset(Purpose)
+FILLED = ("about", "tool", "login")
+"""What of a request to the gate itself the door knows better than the tool, and fills in."""
 
 
 class Refusal(Request):
@@ -202,7 +204,7 @@ class Calls:
 
 def _filled(endpoint: Endpoint[Any], body: dict[str, Any], caller: Caller, asked: Arrival) -> dict[str, Any]:
     """Returns the body with what the door knows better than the tool: which tool, of which school, by which login."""
-    known = {"about": school_subject(caller.tool.school), "tool": caller.tool.id, "login": asked.user}
+    known = dict(zip(FILLED, (school_subject(caller.tool.school), caller.tool.id, asked.user), strict=True))
     fields = known.keys() & endpoint.body.model_fields.keys()
     if said := fields & body.keys():
         detail = f"/{min(said)}: Extra inputs are not permitted. Correct it and send it again."

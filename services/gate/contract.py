@@ -1,6 +1,7 @@
-"""The contract with tools: what each event is to them. `python -m services.gate.contract`.
+"""The contract with tools: what each event is to them, and what they may ask. `python -m services.gate.contract`.
 
-Apart from the services' own: ids are the tool's, the actor is not told, and only what `outgoing` names goes out.
+Apart from the services' own: ids are the tool's, the actor is not told, and only what `outgoing` names goes out. The
+bodies of what other services answer are theirs: deploy/contract puts them in.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ import json
 import sys
 from typing import Any
 
+from pydantic import BaseModel
+
 from services.gate.allowed import CALLS, GATE
+from services.gate.calling import FILLED, ON_BEHALF_OF
+from services.gate.commands import LOGIN_LIVES, NoSlots, asked_by_tools
+from services.gate.logins import Desk
 from services.gate.outgoing import FACTS
-from shared.contract import MOMENT, UNPUBLISHED, UUID_
+from shared.contract import ANSWER, HEADERS, KEY, MOMENT, PROBLEM, UNPUBLISHED, UUID_
 from shared.contract_words import schemas
 from shared.events.base import Fact
 from shared.events.gate import PutOutVoided, WithdrawalTold
 from shared.events.words import Category, Role
 
-OF_THE_GATE = ("renew", "head", "replay", "confirm-deletion")
-WORDS = """What a school's own tools are told. Events are fetched from stream OUT (consumer `me`) or come by webhook.
-A tool may ask on `in.<service>.<name>`, with the bodies that stand in the services' documents and ids of its own:
-{calls}."""
+WORDS = """What a school's own tools are told, and what they may ask. Events are fetched from stream OUT (consumer `me`)
+or come by webhook. A tool asks on `in.<service>.<name>`, in ids of its own; one that it was never told names nothing."""
+OWN_CALLS = asked_by_tools(Desk(NoSlots(), LOGIN_LIVES))
+"""What the gate answers itself."""
 NUMBER = {"type": "integer"}
 ENVELOPE = {
     "title": "ToolEvent",
@@ -63,43 +69,138 @@ VOIDED = {"title": "Voided", "description": "The number holds nothing any more."
 OWN: dict[type[Fact], dict[str, Any]] = {WithdrawalTold: WITHDRAWN, PutOutVoided: VOIDED}
 
 
+LOGIN = {"tool": UUID_, "login": {"type": "string"}, "jwt": {"type": "string"}, "expires_at": MOMENT}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "renew": LOGIN,
+    "head": {"epoch": NUMBER, "sequence": NUMBER, "acknowledged": NUMBER},
+    "replay": {"tool": UUID_, "from_sequence": NUMBER, "to_sequence": NUMBER},
+    "confirm-deletion": {"withdrawal": UUID_, "state": {"type": "string", "enum": ["confirmed"]}},
+}
+"""What each of the gate's own calls is answered; the whole of it stands in `ok`."""
+IN_WORDS = {
+    "renew": "A new login for the same key, before the old one expires: put its `jwt` into the credentials file.",
+    "head": "Your epoch, your last number, and up to which you have acknowledged.",
+    "replay": "Has what you were put out from this number on go out again, each checked again; one replay at a time.",
+    "confirm-deletion": "You deleted what the withdrawal names.",
+}
+ASKED = {
+    "Deadline": HEADERS["Deadline"],
+    "traceparent": HEADERS["traceparent"],
+    ON_BEHALF_OF: {
+        "type": "string",
+        "description": "Bearer <token>, which a door gave the person who is acted for.",
+    },
+}
+FIXED: dict[str, dict[str, Any]] = {
+    "Answer": ANSWER,
+    "Problem": PROBLEM,
+    "QueryHeaders": {"type": "object", "properties": ASKED},
+    "OwnHeaders": {"type": "object", "properties": ASKED | {"Idempotency-Key": KEY}},
+    "CommandHeaders": {
+        "type": "object",
+        "required": ["Idempotency-Key"],
+        "properties": ASKED | {"Idempotency-Key": KEY},
+    },
+}
+
+
 def document() -> dict[str, Any]:
     """Returns the AsyncAPI document. Nothing connects."""
     refs, found = schemas(FACTS)
     told = {fact: refs[fact] for fact in FACTS} | {fact: _ref(own["title"]) for fact, own in OWN.items()}
     names = {fact: fact.type().split(".", 2)[2].rsplit(".", 1)[0] for fact in told}
-    calls = [f"in.{service}.{name}" for service, name in CALLS] + [f"in.{GATE}.{name}" for name in OF_THE_GATE]
-    fixed = {one["title"]: one for one in (ENVELOPE, *OWN.values())}
+    asked = _asked()
+    fixed = {one["title"]: one for one in (ENVELOPE, *OWN.values())} | FIXED | _answered()
+    messages = {name: _message(fact, told[fact]) for fact, name in sorted(names.items(), key=lambda one: one[1])}
     return {
         "asyncapi": "3.0.0",
         "id": "urn:samenkracht:tools",
-        "info": {
-            "title": "Samenkracht tools",
-            "version": UNPUBLISHED,
-            "description": WORDS.format(calls=", ".join(sorted(calls))),
-        },
+        "info": {"title": "Samenkracht tools", "version": UNPUBLISHED, "description": WORDS},
         "defaultContentType": "application/json",
         "channels": {
             name: {"address": None, "messages": {name: {"$ref": f"#/components/messages/{name}"}}}
             for name in sorted(names.values())
-        },
-        "operations": {name: _sent(name) for name in sorted(names.values())},
+        }
+        | {
+            name: {"address": name, "messages": {name: {"$ref": f"#/components/messages/{name}"}}}
+            for name in sorted(asked)
+        }
+        | {"answers": _answers()},
+        "operations": {name: _operation("send", name) for name in sorted(names.values())}
+        | {name: _operation("receive", name) | _reply(name) for name in sorted(asked)},
         "components": {
-            "messages": {
-                name: _message(fact, told[fact]) for fact, name in sorted(names.items(), key=lambda one: one[1])
-            },
+            "messages": messages | asked | _replies(),
             "schemas": dict(sorted((found | fixed).items())),
         },
     }
+
+
+def _asked() -> dict[str, dict[str, Any]]:
+    """Returns what tools ask, by subject. What other services answer has no body yet: it is theirs to tell."""
+    asked: dict[str, dict[str, Any]] = {}
+    for (service, name), call in CALLS.items():
+        headers = "QueryHeaders" if call.kind == "qry" else "CommandHeaders"
+        asked[f"in.{service}.{name}"] = _request(name, headers, {})
+    for name, endpoint in OWN_CALLS.items():
+        made = _request(name, "OwnHeaders", _own_body(endpoint.body))
+        asked[f"in.{GATE}.{name}"] = made | {"summary": IN_WORDS[name]}
+    return dict(sorted(asked.items()))
+
+
+def _request(name: str, headers: str, payload: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "title": name, "headers": _ref(headers), "payload": payload}
+
+
+def _own_body(body: type[BaseModel]) -> dict[str, Any]:
+    """Returns a body without what the door fills in, and without a purpose: it has but one."""
+    refs, found = schemas([body])
+    whole = found[refs[body]["$ref"].rpartition("/")[2]]
+    properties = {name: one for name, one in whole["properties"].items() if name not in {*FILLED, "purpose"}}
+    required = [name for name in whole.get("required", ()) if name in properties]
+    made = {"type": "object", "properties": properties, "additionalProperties": False}
+    return made | ({"required": required} if required else {})
+
+
+def _answered() -> dict[str, dict[str, Any]]:
+    """Returns the schemas of the gate's own answers."""
+    return {
+        f"Answer-{name}": {
+            "type": "object",
+            "required": ["ok"],
+            "properties": {"ok": {"type": "object", "required": [*fields], "properties": fields}},
+        }
+        for name, fields in ANSWERS.items()
+    }
+
+
+def _replies() -> dict[str, dict[str, Any]]:
+    own = {f"ok-{name}": {"name": f"ok-{name}", "payload": _ref(f"Answer-{name}")} for name in ANSWERS}
+    return own | {
+        "ok": {"name": "ok", "payload": _ref("Answer")},
+        "problem": {"name": "problem", "payload": _ref("Problem")},
+    }
+
+
+def _answers() -> dict[str, Any]:
+    messages = {name: {"$ref": f"#/components/messages/{name}"} for name in _replies()}
+    return {"address": None, "description": "The reply subject of the request.", "messages": messages}
+
+
+def _reply(address: str) -> dict[str, Any]:
+    _, service, name = address.split(".")
+    told = (f"ok-{name}" if service == GATE else "ok", "problem")
+    channel = "#/channels/answers"
+    messages = [{"$ref": f"{channel}/messages/{one}"} for one in told]
+    return {"reply": {"channel": {"$ref": channel}, "messages": messages}}
 
 
 def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _sent(name: str) -> dict[str, Any]:
+def _operation(action: str, name: str) -> dict[str, Any]:
     channel = f"#/channels/{name}"
-    return {"action": "send", "channel": {"$ref": channel}, "messages": [{"$ref": f"{channel}/messages/{name}"}]}
+    return {"action": action, "channel": {"$ref": channel}, "messages": [{"$ref": f"{channel}/messages/{name}"}]}
 
 
 def _message(fact: type[Fact], data: dict[str, str]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from deploy.contract.__main__ import SAMPLES, TOOLS, as_told, check, complete
 from deploy.contract.kept import CURRENT, DIALECT, PUBLISHED, alone, entries, read
 from deploy.samen.__main__ import app
 from deploy.topology import NAMES
+from services.gate.allowed import CALLS
+from services.gate.contract import OWN_CALLS
 from services.gate.contract import document as told_to_tools
 from services.gate.leaving import Speech
 from services.gate.model import Message
@@ -82,7 +84,8 @@ def test_a_payload_is_a_schema_of_its_own_and_its_examples_fit_it(service: str) 
 
 
 def test_what_goes_out_to_tools_fits_what_they_are_told_of_it() -> None:
-    schemas = {one.name: alone(DOCUMENTS[TOOLS], one) for one in ENTRIES if one.service == TOOLS}
+    told = [one for one in ENTRIES if one.service == TOOLS and one.kind == "event"]
+    schemas = {one.name: alone(DOCUMENTS[TOOLS], one) for one in told}
     speech, child, at = Speech("olm", "A", "0f" * 32), UUID(int=3), datetime(2026, 3, 29, tzinfo=UTC)
     assert {name for name in schemas if ".gate." not in name} == OUTGOING.keys()
     item = {"epoch": 1, "seq": 7, "about": str(child), "category": "goals", "withdrawal": str(UUID(int=9))}
@@ -95,6 +98,32 @@ def test_what_goes_out_to_tools_fits_what_they_are_told_of_it() -> None:
         said = json.loads(speech.say(message, at).data)
         schema = schemas[said["type"]]
         Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(said)
+
+
+def test_what_tools_may_ask_is_told_with_its_body_and_its_answer() -> None:
+    asked = {one.address: alone(DOCUMENTS[TOOLS], one) for one in ENTRIES if one.kind == "request"}
+    own = {f"in.gate.{name}" for name in OWN_CALLS}
+    assert asked.keys() == {f"in.{service}.{name}" for service, name in CALLS} | own
+    score = {"goal": str(UUID(int=3)), "level": 1, "observed_on": "2026-03-29", "setting": "school"}
+    fits = {
+        "in.goals.score-goal": (score, score | {"level": 3}),
+        "in.goals.goal": ({"goal": str(UUID(int=3))}, {}),
+        "in.gate.renew": ({}, {"login": "U"}),
+        "in.gate.head": ({}, {"tool": str(UUID(int=3))}),
+        "in.gate.replay": ({"from_sequence": 1}, {"from_sequence": 0}),
+        "in.gate.confirm-deletion": ({"withdrawal": str(UUID(int=3))}, {}),
+    }
+    for address, (right, wrong) in fits.items():
+        checked = Draft202012Validator(asked[address])
+        assert (checked.is_valid(right), checked.is_valid(wrong)) == (True, False), address
+    served = {one.name: one.body for one in SERVED["goals"]}
+    for service, name in CALLS:  # what is lent is what is served
+        assert set(_body(asked[f"in.{service}.{name}"])["properties"]) == served[name].model_fields.keys()
+
+
+def _body(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = schema["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    return found
 
 
 @pytest.mark.parametrize("service", DOCUMENTS)

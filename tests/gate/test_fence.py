@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.gate.contract import ANSWERS
 from services.gate.fence import held_back, take_lapsed
 from services.gate.model import Message
 from services.gate.obliging import CONFIRM, OVERDUE, ConfirmDeletion, TellOverdue
@@ -233,9 +234,9 @@ async def test_a_tool_confirms_its_own_deletion_and_a_missing_one_is_told_once(h
     assert (late.fact(DeletionOverdue).tool, late.about) == (tool.id, child)
     for _ in range(2):
         body = ConfirmDeletion(withdrawal=told.thing)
-        assert (await house.unit.run(CONFIRM, Asked(actor, house.school, body, house.putter.ids)))[
-            "state"
-        ] == "confirmed"
+        confirmed = await house.unit.run(CONFIRM, Asked(actor, house.school, body, house.putter.ids))
+        assert confirmed == {"withdrawal": str(told.thing), "state": "confirmed"}
+        assert confirmed.keys() == ANSWERS["confirm-deletion"].keys()
     assert len(await house.told("deletion.confirmed")) == 1
     assert school_subject(house.school) not in {event.about for event in await house.told("deletion.confirmed")}
 

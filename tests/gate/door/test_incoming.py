@@ -16,6 +16,7 @@ from deploy.topology import SERVICES, TOOLS_ASK, service_permissions
 from services.gate.allowed import CALLS
 from services.gate.arriving import Arrival
 from services.gate.calling import LARGEST_BODY, Received
+from services.gate.contract import ANSWERS
 from services.gate.model import pseudonym
 from services.gate.rates import Limits
 from shared.errors import Problem, ProblemType
@@ -301,6 +302,7 @@ async def test_a_tool_renews_its_login_and_nobody_elses(world: World) -> None:
     tool, other = await world.plug_in(world.office.tool), await world.plug_in(world.office.other_tool)
     for one in (tool, other):
         renewed = (await ask(one, "gate.renew"))["ok"]
+        assert renewed.keys() == ANSWERS["renew"].keys()
         claims = claims_of(renewed["jwt"])
         assert (claims["nats"]["issuer_account"], claims["sub"]) == (one.account, renewed["login"])
         assert 3500 < claims["exp"] - time.time() <= 3600

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from services.gate.contract import ANSWERS
 from services.gate.owning import HEAD, REPLAY
 from shared.errors import Problem, ProblemType
 from shared.events.gate import ReplayStarted
@@ -30,6 +31,7 @@ async def test_a_tool_sees_its_own_head_and_leaves_no_line(owner: Office) -> Non
     assert (await owner.ask("head", owner.as_tool(), **asked))["sequence"] == 0
     await place(owner, 7, 7)
     assert await owner.ask("head", owner.as_tool(), **asked) == {"epoch": 1, "sequence": 7, "acknowledged": 0}
+    assert (await owner.ask("head", owner.as_tool(), **asked)).keys() == ANSWERS["head"].keys()
     assert await owner.names() == ["tool.registered"]
 
 
@@ -37,6 +39,7 @@ async def test_a_tool_has_its_own_numbers_let_out_again_once_at_a_time(owner: Of
     await place(owner, 7, 7)
     made = await owner.ask("replay", owner.as_tool(), from_sequence=3)
     assert (made["from_sequence"], made["to_sequence"]) == (3, 7)
+    assert made.keys() == ANSWERS["replay"].keys()
     (row,) = await owner.rows("SELECT out_seq, aside FROM outlet")
     assert (row["out_seq"], row["aside"]) == (2, True)
     fact = (await owner.told())[-1].fact(ReplayStarted)
