@@ -28,6 +28,8 @@ class Source:
         if not path.is_dir():
             try:
                 self._zip = zipfile.ZipFile(path)
+            except FileNotFoundError:
+                raise BadPack(f"{path} is not there") from None
             except (OSError, zipfile.BadZipFile) as error:
                 raise BadPack(f"{path} is neither a folder nor a zip: {error}") from None
 

@@ -173,7 +173,7 @@ def erasures(
     for one in found:
         stands = f"{one['state']}: {STATES[one['state']]}"
         table.add_row(one["id"], str(one["version"]), one["child"], one["reason"], one["asked_at"][:10], stands)
-    print_table(table)
+    print_table(table if found else "No erasures.")
 
 
 async def all_erasures(
@@ -235,4 +235,4 @@ def holds(child: ChildId, school: School, person: As, as_json_: AsJson = False, 
         until = (one["until"] or "")[:10]
         row = (one["id"], str(one["version"]), one["reason"], one["starts_at"][:10], until)
         table.add_row(*row, "yes" if one["holds"] else "no")
-    print_table(table)
+    print_table(table if found["holds"] else "No holds.")

@@ -143,7 +143,7 @@ def invitations(
         table.add_column(column, overflow="fold")
     for one in found["invitations"]:
         table.add_row(f"{one['invitation']} v{one['version']}", one["role"], one["state"], day_of(one["expires_at"]))
-    print_table(table)
+    print_table(table if found["invitations"] else "No invitations.")
 
 
 def revoke(

@@ -96,7 +96,7 @@ def tokens(
         made = rotate_tokens(keys, int(time.time()), overlap_minutes * 60, only or (), leaked=leaked)
     except (Refused, OSError, ValueError) as error:
         raise _refused(error) from None
-    _say(f"{made} new keys. {IN_USE}")
+    _say(f"{made} new {'key' if made == 1 else 'keys'}. {IN_USE}")
     if leaked:
         _say("A door that runs on with an old key is refused from now on: restart it.")
 

@@ -38,6 +38,8 @@ For = Annotated[str, typer.Option("--for", help="What it may be used for, such a
 Organisation = Annotated[bool, typer.Option("--organisation", help="The recipient is an organisation, not a member.")]
 Notice = Annotated[int, typer.Option("--notice", help="The version of the notice that was read.")]
 
+NO_CHILDREN = "No children that this person may see for this: name another --purpose; with --all, for the records."
+
 
 class Language(StrEnum):
     NL = "nl"
@@ -162,7 +164,7 @@ def consents(
             one["ends_at"][:10],
             ", ".join(f"{answer['capacity']}: {answer['answer']}" for answer in one["answers"]),
         )
-    print_table(table)
+    print_table(table if found["consents"] else "No consents.")
 
 
 @app.command()
@@ -184,7 +186,7 @@ def children(
         table.add_column(column, overflow="fold")
     for one in found["children"]:
         table.add_row(_name(one), escape(one["sourced_id"] or ""), one["id"])
-    print_table(table)
+    print_table(table if found["children"] else NO_CHILDREN)
 
 
 def _answer(directory: Dir, school: str, person: UUID, command: str, body: dict[str, Any]) -> None:
@@ -195,6 +197,8 @@ def _answer(directory: Dir, school: str, person: UUID, command: str, body: dict[
     reply, effect = do(directory, give)
     console = Console(soft_wrap=True)
     console.print(f"consent {reply['consent']} version {reply['version']}: [bold]{reply['state']}[/]")
+    if (command, reply["state"]) == ("give-consent", "asked"):
+        console.print("This yes counts when the others who decide have said yes too.")
     if effect is not None:
         console.print(effect_words(effect))
 

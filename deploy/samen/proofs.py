@@ -102,7 +102,10 @@ def _tell(text: str, trust: Trust, since: str | None, origin: str | None, *, as_
         for name, at in shown["cosigned"].items():
             console.print(f"cosigned by {escape(name)} at {at}")
         if not shown["cosigned"]:
-            console.print("no witness of the policy has cosigned it")
+            asked = "no witness of the policy has cosigned it"
+            console.print(
+                asked if trust.policy.keys else "whether witnesses cosigned it was not asked: name a --policy"
+            )
     raise typer.Exit(1 if why else 0)
 
 

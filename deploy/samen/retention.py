@@ -97,7 +97,7 @@ def due(
         way = f"hold {one['hold']}" if one["hold"] else ""
         way = way or (f"{one['erasure']['state']}: {one['erasure']['id']}" if one["erasure"] else "")
         table.add_row(one["child"], one["kind"], one["left_at"][:10], one["due_at"][:10], way)
-    print_table(table)
+    print_table(table if found else "No file is due.")
 
 
 @app.command()
