@@ -30,6 +30,8 @@ PLANS = {
     PlanStatus.EVALUATED: "active",
     PlanStatus.CLOSED: "completed",
 }
+GOING = {"draft": "not-started", "revoked": "not-started", "active": "in-progress", "completed": "unknown"}
+"""How an action stands that nobody ended: of a closed plan nobody said what became of it."""
 ENDED = {ActionOutcome.DONE: "completed", ActionOutcome.PARTLY: "stopped", ActionOutcome.NOT_DONE: "cancelled"}
 ROUND_A_CHILD = frozenset(Role) - {
     Role.SCHOOL_ADMINISTRATOR,
@@ -155,14 +157,17 @@ def _observation(raw: Raw, people: _People) -> Json:
 def _plan(raw: Raw, people: _People, known: frozenset[str]) -> Json:
     status, text = PlanStatus(raw["status"]), raw["text"]
     ends = {one["action"]: ENDED[ActionOutcome(one["outcome"])] for one in raw["ends"]}
-    going = "in-progress" if PLANS[status] == "active" else "not-started"
+    stands = PLANS[status]
+    if status is PlanStatus.CLOSED and raw["force_number"] is None:
+        stands = "revoked"  # it never was in force: nothing of it was carried out
+    going = GOING[stands]
     goals = [_link("Goal", one["item"]) for one in text["items"] if one["kind"] == "goal" and one["item"] in known]
     resource: Json = {
         "resourceType": "CarePlan",
         "id": raw["id"],
         "meta": {"versionId": str(text["number"])},
         "extension": [_agreement(one, people) for one in raw["answers"]],
-        "status": PLANS[status],
+        "status": stands,
         "intent": "plan",
         "description": text["outlook"],
         "subject": people.subject,

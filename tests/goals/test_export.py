@@ -89,6 +89,30 @@ async def test_a_bundle_is_sound_and_holds_all_that_is_worked_on(table: Table) -
     assert links <= fulls
 
 
+async def test_a_plan_that_never_was_in_force_is_no_completed_one_and_nobody_says_what_became_of_what(
+    table: Table,
+) -> None:
+    async def exported() -> tuple[str, set[str]]:
+        found = await table.ask(table.mum, "export-child", about=table.child)
+        sound(found["bundle"])
+        care = kinds(found)["CarePlan"][-1]
+        return care["status"], {one["detail"]["status"] for one in care["activity"]}
+
+    draft = await table.consulted(table.action())
+    await table.ask(table.coordinator, "close-plan", plan=draft["plan"], number=1, reason="another way")
+    assert await exported() == ("revoked", {"not-started"})
+    state = {"status": "closed", "force_number": 1, "answers": [], "ends": [], "drafted_at": NOW.isoformat()}
+    item = {
+        "item": str(UUID(int=4)),
+        "kind": "action",
+        "text": {"what": "x", "until": "2026-01-01", "who": [], "goals": []},
+    }
+    plan = state | {"id": str(UUID(int=3)), "text": {"number": 1, "outlook": "onwards", "items": [item]}}
+    empty: dict[str, Any] = {"grants": [], "goals": [], "scores": []}
+    found = bundle(UUID(int=1), empty | {"plans": [plan]}, NOW, NOW, scores=True)["entry"][-1]["resource"]
+    assert (found["status"], found["activity"][0]["detail"]["status"]) == ("completed", "unknown")
+
+
 async def test_it_is_an_export_in_the_journal_before_it_leaves(table: Table) -> None:
     await worked_on(table)
     await table.ask(table.mum, "export-child", about=table.child)
