@@ -119,7 +119,10 @@ def login(
     creds: Annotated[Path, typer.Option("--creds", help="The file for its credentials; a new one.")],
     directory: Dir = None,
 ) -> None:
-    """Give a tool new credentials. Those it had act no more at once, and can fetch nothing within the hour."""
+    """Give a tool new credentials. Those it had ask nothing more, but fetch until they expire, an hour at most.
+
+    If they were stolen, pause the tool for that hour (`samen tool pause`).
+    """
 
     async def give(client: Client) -> dict[str, Any]:
         with tool_plug.kept_when_done(creds) as file:
@@ -128,6 +131,9 @@ def login(
     made = do(directory, give)
     _say(f"{escape(str(creds))} is written, for you to read only; it expires at {made['expires_at']}.")
     _say("Bring it to the tool; it renews it itself, by a request on in.gate.renew.")
+    _say(
+        "What it had before can fetch for an hour yet. Was it stolen? Pause the tool for that hour (samen tool pause)."
+    )
 
 
 @app.command("list")
