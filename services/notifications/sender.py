@@ -22,7 +22,7 @@ from services.notifications.channel import Channel, ChannelDown, Letter, NotSent
 from services.notifications.deliveries import CLAIM, SETTLE, ClaimDelivery, Outcome, SettleDelivery
 from services.notifications.model import SERVICE, DeliveryState
 from services.notifications.pace import Circuits, Pace
-from services.notifications.reaching import Contact, Nowhere, Reach, circuit_of
+from services.notifications.reaching import Nowhere, Reach, circuit_of
 from services.notifications.stopping import STOP, StopAddress
 from services.notifications.store import Due
 from services.notifications.turns import Batch, Rest, Woken, Yielding, rest_s
@@ -186,6 +186,11 @@ class Sender:
                 await self.deliver(channel, school, due)
         except Problem as problem:
             batch.refuse(due, problem)
+        except (*LOST, asyncpg.PostgresError):
+            raise
+        except Exception as error:  # noqa: BLE001  one that can't be made must not keep back all schools' others
+            self.alarm("sending_failed", "a letter can't be sent now, and is tried again", kind=type(error).__name__)
+            batch.refuse(due, Problem(ProblemType.UNAVAILABLE, "this one can't be made now"))
         else:
             batch.done += 1
             batch.in_a_row = 0
@@ -291,6 +296,3 @@ async def _finish(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait({task}, timeout=FINISH_WITHIN_S)
         raise
-
-
-__all__ = ["Contact", "Sender"]

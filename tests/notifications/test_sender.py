@@ -236,6 +236,14 @@ async def test_stopping_writes_down_the_mail_under_way(house: House) -> None:
     assert await house.states() == [("sent", 1, None)]
 
 
+async def test_one_that_can_not_be_made_keeps_no_other_back(house: House) -> None:
+    await house.tell(MEMBER, OTHER)
+    del house.addresses[MEMBER]  # the contact's answer is nothing that is known
+    assert await house.sender().send_due(house.school) == 1
+    assert [to for to, _ in house.server.accepted] == ["twee@elders.example"]
+    assert house.alarms == ["sending_failed"]
+
+
 async def test_an_unreachable_server_is_told_to_the_operators_once(house: House) -> None:
     await house.tell(MEMBER)
     heard = asyncio.Event()
