@@ -116,7 +116,7 @@ def _weighed(asked: Asked[ClaimDelivery], seen: Snapshot, part: Part, tries: int
     if wished is None:
         return _cancelled(part, tries, "not_wanted", permit.act)
     if wished.why is not None:
-        return _held(part, wished, permit.act)
+        return _held(part, wished, permit.act, seen.now)
     if seen.clock - part.free_at > GIVE_UP_AFTER:
         values = {"state": DeliveryState.FAILED, "tries": tries, "code": "too_late"}
         return Became(part, part.told(NoticeFailed, tries, code="too_late"), permit.act, values)
@@ -161,9 +161,13 @@ def _cancelled(part: Part, tries: int, code: str, act: Act) -> Became:
     return Became(part, part.told(NoticeCancelled, tries, code=code), act, values)
 
 
-def _held(part: Part, until: Release, act: Act) -> Became:
-    """Puts it back until the recipient's hours; what goes as one message stays together, but is no new digest."""
+def _held(part: Part, until: Release, act: Act, now: datetime) -> Became:
+    """Puts it back until the recipient's hours; what goes as one message stays together, but is no new digest.
+
+    The time that it is held does not count as trying: after the holidays it is not too late.
+    """
     values: dict[str, Any] = {"state": DeliveryState.HELD, "release_at": until.at, "why": until.why}
+    values["due_at"] = part.free_at + (until.at - now)
     if until.period is not None:
         pace = Pace.WEEKLY if "W" in until.period else Pace.DAILY
         member, channel = UUID(part.notice["member"]), Channel(part.delivery["channel"])

@@ -26,6 +26,8 @@ from shared.text import Code
 from shared.unit import Asked, Change, Endpoint, Request, Row, Snapshot
 
 BOUNCED = "bounced"
+MOST_STOPPED = 10
+"""Of one member. Who got a letter can make up that it came back, from one address after the other: each is told."""
 
 
 class StopAddress(Request):
@@ -55,7 +57,8 @@ def decide_stop(asked: Asked[StopAddress], seen: Snapshot) -> Change:
     if body.channel is not Channel.MAIL:
         rows = tuple(Row("address", UUID(one["id"]), one["version"], None) for one in own)
         return Change(permits=(), events=(stopped,) if own else (), rows=rows, reply={"state": "removed"})
-    if any(is_stopped(stop, body.target) for stop in seen.state["stops"] if stop["digest"]):
+    stops = [stop for stop in seen.state["stops"] if stop["digest"]]
+    if len(stops) >= MOST_STOPPED or any(is_stopped(stop, body.target) for stop in stops):
         return Change(permits=(), events=(), reply={"state": "stopped"})
     parts = [_stop(asked, seen, member), *_failed(seen), *_told(asked, seen, member, act)]
     return Change(

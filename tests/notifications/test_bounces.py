@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.notifications import bounces as taking
+from services.notifications import stopping
 from services.notifications.bounces import Bounces
 from services.notifications.dsn import Returned, read_dsn
 from services.notifications.keyring import Keyring
@@ -188,6 +189,18 @@ async def test_who_got_no_letter_can_have_nobody_stopped(house: House) -> None:
     forged = Keyring(b"z" * 32).return_path(BACK, await letter_of(house))
     assert [await taker.take(dsn(to)) for to in (forged, KEYS.return_path(BACK, uuid4()))] == ["unknown"] * 2
     assert "address.stopped" not in await house.told()
+
+
+async def test_who_got_a_letter_can_not_flood_those_who_keep_the_records(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "MOST_STOPPED", 2)
+    await with_admin(house)
+    await house.tell(MEMBER)
+    taker = Bounces(house.db, house.unit, Ids(), KEYS, lambda *_, **__: None)
+    to = KEYS.return_path(BACK, await letter_of(house))
+    assert {await taker.take(dsn(to, recipient=f"x{n}@y.example")) for n in range(5)} == {"stopped"}
+    assert (await house.told()).count("address.stopped") == 2
 
 
 async def test_each_mail_comes_back_to_an_address_of_its_own(house: House) -> None:

@@ -185,3 +185,15 @@ async def test_an_entry_is_asked_for_the_purpose_that_its_notice_was_made_for() 
     claimed = decide_claim(CLAIM, seen).reply
     await Reach(contact, entry).letter("berk", MEMBER, Channel.MAIL, claimed)
     assert asked == [(thing, Purpose.CARE_COORDINATION)]
+
+
+def test_the_time_that_something_is_held_does_not_count_as_trying() -> None:
+    """Else what could not go on the last day of school is given up for good when school begins again."""
+    first = NOW - timedelta(days=4)
+    off = {"2027": [["2026-11-20", "2026-12-04"]]}
+    seen = snapshot(state="deferred", due_at=first.isoformat())
+    (row,) = decide_claim(CLAIM, replace(seen, state={**seen.state, "days_off": off})).rows
+    assert row.values is not None
+    assert row.values["state"] == "held"
+    assert row.values["release_at"] > NOW + timedelta(days=10)
+    assert row.values["release_at"] - row.values["due_at"] == timedelta(days=4)
