@@ -197,10 +197,26 @@ def _notice(rule: Rule, event: Event, by: tuple[Grant, Purpose], adjusted: Adjus
         queued_at=event.recorded_at,
         urgent=rule.urgent,
         told={"rule": adjusted.number, "grant": grant.id, "role": grant.role, "basis": grant.basis},
-        fold=None if rule.urgent or event.thing is None else f"{rule.fold or rule.kind}/{event.thing}",
+        fold=_fold(rule, event),
         works_here=grant.role not in HOME_ROLES,
         remind_at=event.occurred_at + timedelta(days=days) if days else None,
     )
+
+
+def _fold(rule: Rule, event: Event) -> str | None:
+    """Returns under what name a notice is folded with others; None: it never is."""
+    if rule.urgent or event.thing is None:
+        return None
+    if rule.deadline:
+        said = event.content["data"]["fact"]
+        # A child's first plan has none yet: it is the child's.
+        return deadline_fold(said["action"] or (said["clock"] if said["plan"] else event.about))
+    return f"{rule.fold or rule.kind}/{event.thing}"
+
+
+def deadline_fold(of: object) -> str:
+    """Returns under what name the notices of one deadline are folded."""
+    return f"plan_deadline/{of}"
 
 
 def delivery_id(notice: UUID, channel: Channel, round_: int = 0) -> UUID:

@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from services.notifications import rules, store, wants_store
-from services.notifications.model import SERVICE, Audience, Notice, bundle_id, may_hear, plan_audience, queued_by
+from services.notifications.model import (
+    SERVICE,
+    Audience,
+    Notice,
+    bundle_id,
+    deadline_fold,
+    may_hear,
+    plan_audience,
+    queued_by,
+)
 from services.notifications.preferences import NOTHING_SET
 from services.notifications.rule import AS_IT_IS, Adjusted, Rule
 from services.notifications.times import Pace, Release, Times, plan_release
@@ -192,12 +201,17 @@ async def plan_ways(
 
 async def _answer(conn: Connection, events: Sequence[Event]) -> None:
     """Notes what these events deal with, so that nobody is reminded of it."""
-    answered = [
+    answered: list[tuple[UUID, UUID | None, UUID | None, str]] = [
         (event.about, event.thing, None if answers.everyone else event.act.actor, kind)
         for event in events
         if (answers := ANSWERS.get(event.type)) is not None and event.thing is not None
         for kind in answers.kinds
     ]
+    for event in events:
+        answers = ANSWERS.get(event.type)
+        if answers is not None and answers.deadline is not None:
+            of = event.about if answers.deadline == "about" else event.content["data"]["fact"]["action"]
+            answered.append((event.about, None, None, deadline_fold(of)))
     if answered:
         await store.answer_notices(conn, events[0].school, answered)
 

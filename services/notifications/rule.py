@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from services.notifications.times import Pace
 from shared.events.words import Action, Category, Role
@@ -29,6 +29,8 @@ class Answers:
 
     kinds: tuple[str, ...]
     everyone: bool = False
+    deadline: Literal["action", "about"] | None = None
+    """Everyone's notices of a deadline too: of the event's action, or of the child itself (its first plan)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Rule:
     pace: Pace = Pace.NOW
     fold: str | None = None
     """Under what name notices about one thing are folded into one; None: by kind."""
+    deadline: bool = False
+    """Its thing is a plan, which has many deadlines: only notices of the same one are folded."""
     remind_days: int | None = None
     """Who has not answered is reminded after so many days, and again after as many more."""
 

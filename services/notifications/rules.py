@@ -37,7 +37,7 @@ def _plan(kind: str, *, bound: Bound = Bound.PARENTS, concerned: bool = False, r
 
 
 def _clock(kind: str, remind: int | None = None) -> Rule:
-    return Rule(kind, Category.PLAN, bound=Bound.PARENTS, concerned=True, fold="plan_deadline", remind_days=remind)
+    return Rule(kind, Category.PLAN, bound=Bound.PARENTS, concerned=True, deadline=True, remind_days=remind)
 
 
 PLANS: Table = {
@@ -171,7 +171,8 @@ ANSWERS: Mapping[type[Fact], Answers] = {
     dialogue.CompanionJoined: Answers(("companion_proposed",), everyone=True),
     plans.AgreementGiven: Answers(("plan_consulted", "plan_revised")),
     plans.AgreementRefused: Answers(("plan_consulted", "plan_revised")),
-    plans.PlanEnforced: Answers(("plan_consulted", "plan_revised"), everyone=True),
+    plans.PlanEnforced: Answers(("plan_consulted", "plan_revised"), everyone=True, deadline="about"),
+    plans.ActionFinished: Answers((), deadline="action"),
     plans.PlanEvaluated: Answers(("deadline_due_soon", "deadline_overdue"), everyone=True),
     plans.PlanClosed: Answers(
         ("plan_consulted", "plan_revised", "deadline_due_soon", "deadline_overdue"), everyone=True

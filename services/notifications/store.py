@@ -61,7 +61,8 @@ ON CONFLICT (school, id) DO UPDATE SET untold = notice_cause.untold || excluded.
 ANSWERED = """
 UPDATE notice n SET answered = true, remind_at = NULL, version = version + 1
   FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) AS a (about, thing, member, kind)
- WHERE n.school = $1 AND n.about = a.about AND n.thing = a.thing AND n.kind = a.kind
+ WHERE n.school = $1 AND n.about = a.about
+   AND CASE WHEN a.thing IS NULL THEN n.fold = a.kind ELSE n.thing = a.thing AND n.kind = a.kind END
    AND (a.member IS NULL OR n.member = a.member) AND NOT n.answered
 """
 UNTOLD_NOW = """
@@ -257,9 +258,9 @@ async def add_causes(conn: Connection, school: str, causes: Sequence[Mapping[str
 
 
 async def answer_notices(
-    conn: Connection, school: str, answered: Sequence[tuple[UUID, UUID, UUID | None, str]]
+    conn: Connection, school: str, answered: Sequence[tuple[UUID, UUID | None, UUID | None, str]]
 ) -> None:
-    """Notes what was dealt with: (subject, thing, member or everyone's, kind)."""
+    """Notes what was dealt with: (subject, thing, member or everyone's, kind); without a thing, the name of a fold."""
     if answered:
         await conn.execute(ANSWERED, school, *(list(column) for column in zip(*answered, strict=True)))
 

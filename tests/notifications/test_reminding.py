@@ -19,6 +19,7 @@ from shared.db import Database
 from shared.events.base import Fact
 from shared.events.dialogue import DialogueState, ExpectationAnswered, ExpectationVoiced, Party, Remarked
 from shared.events.notifications import NoticeQueued, NoticeReminded
+from shared.events.plans import ActionFinished, ActionOutcome, Deadline, DeadlineDueSoon, DeadlineOverdue, PlanEnforced
 from shared.events.words import Action, ActorKind, Category, Purpose, Role
 from shared.projection import Applier
 from shared.unit import Asked
@@ -142,6 +143,53 @@ async def test_what_was_read_in_the_inbox_is_not_sent_as_something_new(house: Ho
     await replace(house.sender(), reach=Reach(_any)).send_due(house.school)
     assert house.server.accepted == []
     assert [one[2] for one in await house.states()] == ["seen"]
+
+
+def overdue(fact: type[DeadlineDueSoon | DeadlineOverdue], plan: UUID | None, action: UUID | None = None) -> Fact:
+    kind = Deadline.ACTION if action else Deadline.EVALUATION if plan else Deadline.FIRST_PLAN
+    day = MONDAY.date()
+    return fact(deadline=kind, clock=uuid4(), plan=plan, action=action, due_on=day, concerns=(MEMBER,))
+
+
+async def deadlines(house: House) -> list[tuple[str, bool, bool]]:
+    """Returns (kind, hidden behind another, to be reminded of) of each, oldest first."""
+    async with house.db.school(house.school) as conn:
+        rows = await conn.fetch(
+            "SELECT kind, folded_into IS NOT NULL, remind_at IS NOT NULL FROM notice ORDER BY occurred_at, kind DESC"
+        )
+    return [tuple(row) for row in rows]
+
+
+async def test_an_overdue_deadline_is_not_hidden_behind_another_of_the_same_plan(house: House) -> None:
+    plan, action, lane = uuid4(), uuid4(), Lane(house.school, "goals", MONDAY)
+    await give_access(house.db, house.school, CHILD, [grant(MEMBER, categories=(Category.PLAN,))])
+    for fact in (
+        overdue(DeadlineOverdue, plan),
+        overdue(DeadlineDueSoon, plan, action),
+        overdue(DeadlineOverdue, plan, action),
+    ):
+        lane.at += timedelta(minutes=1)
+        await house.applier.apply(house.school, "goals", [lane.add(fact, CHILD, act(ASKER), plan)])
+    assert await deadlines(house) == [
+        ("deadline_overdue", False, True),
+        ("deadline_due_soon", True, False),
+        ("deadline_overdue", False, True),
+    ]
+    done = ActionFinished(plan=plan, number=1, action=action, outcome=next(iter(ActionOutcome)))
+    await house.applier.apply(house.school, "goals", [lane.add(done, CHILD, act(ASKER), plan)])
+    assert [reminded for *_, reminded in await deadlines(house)] == [True, False, False]
+
+
+async def test_of_a_first_plan_that_is_in_force_nobody_is_reminded(house: House) -> None:
+    lane, plan = Lane(house.school, "goals", MONDAY), uuid4()
+    await give_access(house.db, house.school, CHILD, [grant(MEMBER, categories=(Category.PLAN,))])
+    late = lane.add(overdue(DeadlineOverdue, None), CHILD, act(ASKER), uuid4())
+    known: dict[str, Any] = {"plan": plan, "number": 1}
+    force = PlanEnforced.model_construct(**known)
+    await house.applier.apply(house.school, "goals", [late])
+    assert [reminded for *_, reminded in await deadlines(house)] == [True]
+    await house.applier.apply(house.school, "goals", [lane.add(force, CHILD, act(ASKER), plan)])
+    assert ("deadline_overdue", False, False) in await deadlines(house)
 
 
 async def test_another_persons_answer_does_not_end_it(house: House, time: Time) -> None:
