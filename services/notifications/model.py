@@ -106,7 +106,7 @@ def plan_audience(rule: Rule, event: Event, grants: Iterable[Grant], adjusted: A
         if grant.valid_from <= at and (grant.valid_until is None or at < grant.valid_until):
             by_member.setdefault(grant.member, []).append(grant)
     concerns = frozenset(event.fact(Concerning).concerns) if rule.concerned else None
-    notices, untold = [], {}
+    notices, untold, made = [], {}, None
     for member in sorted(by_member):
         held = by_member[member]
         why = _left_out(rule, act, member, held, concerns)
@@ -116,7 +116,8 @@ def plan_audience(rule: Rule, event: Event, grants: Iterable[Grant], adjusted: A
         elif not adjusted.told and not (rule.bound is Bound.PARENTS and best[0].role in HOME_ROLES):
             untold[member] = "rule_off"
         else:
-            notices.append(_notice(rule, event, best, adjusted))
+            made = _notice(rule, event, best, adjusted, made)
+            notices.append(made)
     return Audience(notices, untold)
 
 
@@ -181,25 +182,30 @@ def _asks(grant: Grant, category: Category) -> bool:
     return grant.basis is Basis.PUBLIC_TASK and Action.PROPOSE in grant.actions and category in grant.categories
 
 
-def _notice(rule: Rule, event: Event, by: tuple[Grant, Purpose], adjusted: Adjusted) -> Notice:
+def _notice(
+    rule: Rule, event: Event, by: tuple[Grant, Purpose], adjusted: Adjusted, like: Notice | None = None
+) -> Notice:
+    """Returns the notice; `like` is another one of the same event: an event's fields are read from text each time."""
     grant, purpose = by
     days = adjusted.remind_days or rule.remind_days
+    source = like.source if like else event.id
+    occurred_at = like.occurred_at if like else event.occurred_at
     return Notice(
-        id=uuid5(event.id, str(grant.member)),
+        id=uuid5(source, str(grant.member)),
         member=grant.member,
-        about=event.about,
-        source=event.id,
-        thing=event.thing,
+        about=like.about if like else event.about,
+        source=source,
+        thing=like.thing if like else event.thing,
         kind=rule.kind,
         category=rule.category,
         purpose=purpose,
-        occurred_at=event.occurred_at,
-        queued_at=event.recorded_at,
+        occurred_at=occurred_at,
+        queued_at=like.queued_at if like else event.recorded_at,
         urgent=rule.urgent,
         told={"rule": adjusted.number, "grant": grant.id, "role": grant.role, "basis": grant.basis},
-        fold=_fold(rule, event),
+        fold=like.fold if like else _fold(rule, event),
         works_here=grant.role not in HOME_ROLES,
-        remind_at=event.occurred_at + timedelta(days=days) if days else None,
+        remind_at=occurred_at + timedelta(days=days) if days else None,
     )
 
 

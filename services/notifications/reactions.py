@@ -96,7 +96,7 @@ async def _tell(conn: Connection, events: Sequence[Event], wanted: ByType) -> li
         kind, audience = _audience(event, wanted[event.type], known, adjusted)
         if known.last is not None:
             await store.tell_on(conn, event, known.last)
-        planned += [(notice, queued_by(event, notice.category)) for notice in audience.notices]
+        planned += _with_acts(event, audience.notices)
         causes.append(_cause(event, kind, audience))
     await store.add_causes(conn, school, causes)
     return await _queue(conn, school, planned, adjusted)
@@ -117,7 +117,13 @@ async def tell_more(conn: Connection, school: str) -> list[NewEvent] | None:
     kind, audience = _audience(event, EVERY[event.type], known, adjusted)
     await store.tell_on(conn, event, known.last)
     await store.add_causes(conn, school, [_cause(event, kind, audience)])
-    return await _queue(conn, school, [(one, queued_by(event, one.category)) for one in audience.notices], adjusted)
+    return await _queue(conn, school, _with_acts(event, audience.notices), adjusted)
+
+
+def _with_acts(event: Event, notices: Sequence[Notice]) -> list[tuple[Notice, Act]]:
+    """Returns each notice with the act of queueing it."""
+    acts = {category: queued_by(event, category) for category in {notice.category for notice in notices}}
+    return [(notice, acts[notice.category]) for notice in notices]
 
 
 def _audience(
@@ -181,10 +187,12 @@ async def plan_ways(
     off, now = await wants_store.get_days_off(conn, school), await wants_store.domain_now(conn)
     ways: dict[UUID, list[store.Planned]] = {}
     moments: dict[tuple[Pace, Times], Release] = {}  # most have the same hours
+    hours: dict[tuple[UUID | None, bool], Times] = {}
     for notice in notices:
         own, ways[notice.id] = wants.get(notice.member, NOTHING_SET), []
         usual = adjusted.get(notice.kind, AS_IT_IS).pace or rules.BY_KIND[notice.kind].pace
-        times = own.times(works_here=notice.works_here)
+        whose = notice.member if notice.member in wants else None, notice.works_here
+        times = hours.get(whose) or hours.setdefault(whose, own.times(works_here=notice.works_here))
         for channel in channels[notice.member]:
             pace = Pace.NOW if notice.urgent else own.pace(notice.kind, channel) or usual
             if pace is Pace.OFF:
