@@ -44,7 +44,10 @@ ROLES = {
     "auditor": ("de controleur", "the auditor"),
     "foundation_administrator": ("de administratie van de stichting", "the foundation's office"),
     "local_tool": ("een programma van school", "one of the school's programs"),
+    # Whoever has no role is called by its kind.
+    "tool": ("een programma van school", "one of the school's programs"),
     "service": ("het systeem zelf", "the system itself"),
+    "operator": ("de beheerder van het systeem", "the operator of the system"),
 }
 KINDS = {
     "identity": ("de naam en geboortedatum", "the name and date of birth"),
@@ -137,7 +140,8 @@ def _held(one: Mapping[str, Any], language: Language) -> str:
 def _sentence(line: Mapping[str, Any], given: Sequence[Event], reader: UUID, language: Language) -> str:
     dutch = language is Language.DUTCH
     own = line["actor"] == str(reader)
-    who = ("jij" if dutch else "you") if own else _word(ROLES, line.get("role"), "role", language)
+    role = line.get("role") or line.get("kind")
+    who = ("jij" if dutch else "you") if own else _word(ROLES, role, "role", language)
     who = who[0].upper() + who[1:]
     young = YOUNG if line.get("about") == str(reader) else {}
     what = _word({**KINDS, **young}, line["category"], "category", language)

@@ -98,7 +98,7 @@ def decide_add(asked: Asked[AddAddress], seen: Snapshot) -> Change:
     refuse_more(seen)
     mine = seen.state["addresses"]
     if any((one["channel"], one["target"]) == (body.channel, target) for one in mine):
-        raise Problem(ProblemType.CONFLICT, "you gave this address already: see `addresses`")
+        raise Problem(ProblemType.CONFLICT, "you gave this address already: see `samen notifications addresses`")
     if len(mine) >= MOST:
         raise Problem(ProblemType.CONFLICT, f"you have {MOST} addresses: remove one first")
     found = asked.ids.time_ordered(seen.clock)
@@ -236,7 +236,7 @@ def _own(asked: Asked[Any], seen: Snapshot, version: int | None = None) -> Mappi
             return found
     # Nothing there: refused in the words of something forbidden.
     seen.require(asked, Action.MANAGE, Category.CONTACT)
-    raise Problem(ProblemType.FORBIDDEN, "this address is not there: see `addresses`")
+    raise Problem(ProblemType.FORBIDDEN, "this address is not there: see `samen notifications addresses`")
 
 
 def _changed(

@@ -88,7 +88,7 @@ def decide_remove(asked: Asked[RemoveOutlet], seen: Snapshot) -> Change:
     permit, body = _require(asked, seen, Action.MANAGE), asked.body
     old = _found(seen, body.name)
     if old is None:
-        raise Problem(ProblemType.CONFLICT, "the school has no such outlet: see `outlets`")
+        raise Problem(ProblemType.CONFLICT, "the school has no such outlet: see `samen notifications outlets`")
     if body.version != old["version"]:
         raise stale(body.version, old["version"])
     found = UUID(old["id"])
