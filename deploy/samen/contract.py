@@ -94,7 +94,8 @@ def write(folder: Annotated[Path, typer.Argument(help="A folder; it is made. Wha
 
 def _names(entry: Entry) -> set[str]:
     """Return what an entry may be called: an event also by the part that says what happened."""
-    return {entry.name, entry.address, entry.address.split(".", 3)[-1]}
+    happened = entry.name.removeprefix("nl.samenkracht.").partition(".")[2].rpartition(".")[0]
+    return {entry.name, entry.address, entry.address.split(".", 3)[-1]} | ({happened} if happened else set())
 
 
 def _row(entry: Entry) -> dict[str, str]:

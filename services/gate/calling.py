@@ -37,6 +37,7 @@ ON_BEHALF_OF = "On-Behalf-Of"
 """A door's own token for the person, as `Bearer <token>`: what a tool shows to act for somebody."""
 UNLISTED = "tool-request"
 """What a denial's line calls a request that is on no list: its name is the tool's own word, and goes nowhere."""
+NO_SUCH = "a tool can ask no such thing: `samen contract list --service tools` has all that it can"
 PURPOSES = frozenset(Purpose)
 FILLED = ("about", "tool", "login")
 """What of a request to the gate itself the door knows better than the tool, and fills in."""
@@ -158,7 +159,7 @@ class Calls:
     async def _forward(self, caller: Caller, asked: Arrival, body: object, sent: Received) -> str:
         call = CALLS.get((asked.service, asked.name))
         if call is None:
-            raise Problem(ProblemType.NOT_FOUND, "a tool can ask no such thing: `samen contract` lists what it can")
+            raise Problem(ProblemType.NOT_FOUND, NO_SUCH)
         ours = caller.inward(body)
         if not _registered(caller, call, ours):
             raise await self._deny(caller.actor, asked, "beyond_registration", sent)
@@ -176,7 +177,7 @@ class Calls:
     async def _own(self, caller: Caller, asked: Arrival, body: object, sent: Received) -> str:
         endpoint = self.own.get(asked.name)
         if endpoint is None:
-            raise Problem(ProblemType.NOT_FOUND, "a tool can ask no such thing: `samen contract` lists what it can")
+            raise Problem(ProblemType.NOT_FOUND, NO_SUCH)
         ours = caller.inward(body)
         if isinstance(ours, dict):
             ours = _filled(endpoint, ours, caller, asked)

@@ -83,7 +83,8 @@ class RegisterTool(OfSchool):
     def _known(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         unknown = sorted(one[:80] for one in given if one not in OUTGOING)
         if unknown:
-            msg = f"names what no event that goes out is called: {', '.join(unknown[:3])}; see `samen contract`"
+            named = ", ".join(unknown[:3])
+            msg = f"names what no event that goes out is called: {named}; see `samen contract list --service tools`"
             raise ValueError(msg)
         return tuple(sorted(set(given)))
 

@@ -146,6 +146,8 @@ def test_samen_contract_lists_shows_and_writes_everything(tmp_path: Path) -> Non
     assert "cmd.{school}.goals.propose-goal" in run(app, ["contract", "list", "--service", "goals"]).output
     shown = json.loads(run(app, ["contract", "show", "goal.proposed", "--json"]).output)
     assert shown["examples"][0]["type"] == shown["name"] == "nl.samenkracht.goals.goal.proposed.v1"
+    to_tools = run(app, ["contract", "show", "goal.proposed", "--service", "tools"])
+    assert (to_tools.exit_code, "event of tools" in to_tools.output) == (0, True)
     assert run(app, ["contract", "show", "no-such-thing"]).exit_code == 2
     assert run(app, ["contract", "show", "access.viewed"]).exit_code == 2
     assert "looked" in run(app, ["contract", "show", "access.viewed", "--service", "goals"]).output

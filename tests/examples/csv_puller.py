@@ -33,4 +33,6 @@ def keep(table: Path, events: list[dict[str, object]]) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))

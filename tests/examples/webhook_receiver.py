@@ -27,4 +27,6 @@ class Hook(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     HTTPServer(("127.0.0.1", int(sys.argv[1])), Hook).serve_forever()
