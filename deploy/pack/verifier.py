@@ -28,7 +28,7 @@ from deploy.pack.layout import (
     range_of,
 )
 from deploy.pack.processes import checked
-from deploy.pack.report import NOT_LOGGED, Report
+from deploy.pack.report import NOT_LOGGED, Finding, Report
 from deploy.pack.signatures import signers
 from deploy.pack.source import BadPack, Source
 from shared.tlog import tiles
@@ -80,6 +80,9 @@ class _Checker:
         """Where the lines end, once they have."""
         self._leaves = b""
         """Leaf hashes of lines that were read and not yet compared."""
+        self._held: list[Finding] = []
+        """What is wrong with lines whose leaf hashes are not yet compared: that is said first, while there is room."""
+        self._bad = ""
         self._waiting: dict[int, list[bytes]] = {}
 
     def run(self, pinned: str | None, origin: str | None) -> None:
@@ -206,6 +209,7 @@ class _Checker:
                     due = next(marks, None)
                 self._grow(leaves[at - first :])
                 self._progress(end, size)
+        self._tell(size + 1)
         self._levels(size)
 
     def _page(self, blocks: Iterator[Checked], first: int, end: int, leaves: list[bytes], following: Following) -> None:
@@ -218,27 +222,34 @@ class _Checker:
             for at in range(0, len(found), HASH_SIZE):
                 if found[at : at + HASH_SIZE] != wanted[at : at + HASH_SIZE]:
                     self.report.add(LINES, NOT_LOGGED, low + at // HASH_SIZE)
+        self._tell(end)
+        if self._bad and high > self._ends:
+            self._tell(self._made.size + 1)
+            raise BadPack(self._bad)
+
+    def _tell(self, end: int) -> None:
+        for finding in self._held:
+            if finding.idx < end:
+                self.report.add(finding.file, finding.what, finding.idx)
+        self._held = [finding for finding in self._held if finding.idx >= end]
 
     def _take(self, one: Checked, following: Following) -> None:
         """Takes a block in its place: what is wrong in it, and how it follows on the one before."""
-        report, seqs = self.report, self._made.producers
+        seqs, held = self._made.producers, Report()
         for producer, (low, high, idx) in one.lanes.items():
             if producer not in seqs:
                 seqs[producer] = [low, low - 1]
                 if self._made.first == 0 and low != 1:
-                    report.add(LINES, f"{producer} begins at {low}, not at 1", idx)
+                    held.add(LINES, f"{producer} begins at {low}, not at 1", idx)
             if low != seqs[producer][1] + 1:
-                report.add(LINES, f"{producer} goes from {seqs[producer][1]} to {low}", idx)
+                held.add(LINES, f"{producer} goes from {seqs[producer][1]} to {low}", idx)
             seqs[producer][1] = high
-        for finding in one.report.findings:
-            report.add(finding.file, finding.what, finding.idx)
-        report.lines += one.report.lines
+        self._held += [*held.findings, *one.report.findings]
+        self.report.lines += one.report.lines
         self._leaves += one.leaves
         following.take(one)
-        if one.bad:
-            raise BadPack(one.bad)
-        if one.report.lines < one.block.end - one.block.first:
-            self._ends = one.block.first + one.report.lines
+        if one.bad or one.report.lines < one.block.end - one.block.first:
+            self._bad, self._ends = one.bad, one.block.first + one.report.lines
 
     # The tiles ---------------------------------------------------------------------------------------------------
 

@@ -128,6 +128,8 @@ def test_processes_side_by_side_say_what_one_says(tmp_path: Path) -> None:
     assert harmed[1] == Finding(LINES, 5, NOT_LOGGED)
     assert {one.idx for one in harmed[0]} >= {5, BLOCK + 400, len(entries)}
     assert said(2) == harmed
+    (tmp_path / "p" / LINES).write_bytes(b"".join([*lines[:500], *lines[501:]]))
+    assert said(1)[1] == Finding(LINES, 5, NOT_LOGGED), "though all that follows is wrong too"
 
 
 def test_what_was_signed_as_it_is_must_also_be_in_order(tmp_path: Path) -> None:
