@@ -31,7 +31,7 @@ MORE_STYLE = """
 article{border:1px solid #e2e8f0;border-radius:.5rem;padding:.5rem 1rem;margin:.6rem 0}
 article article{border-color:#edf2f7}
 dl{display:grid;grid-template-columns:minmax(8rem,14rem) 1fr;gap:.25rem 1rem;margin:.3rem 0}dt{color:#4a5568}
-dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}@media(max-width:34rem){dl{grid-template-columns:1fr}}
+time{white-space:nowrap}dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}@media(max-width:34rem){dl{grid-template-columns:1fr}}
 """
 
 
@@ -157,8 +157,8 @@ class _Page:
         except ValueError:
             return escape(text)
         if DAY.match(text):
-            return f"{moment:%d-%m-%Y}"
-        return f"{moment.astimezone(AMSTERDAM):%d-%m-%Y %H:%M}" if moment.tzinfo else escape(text)
+            return f"<time>{moment:%d-%m-%Y}</time>"
+        return f"<time>{moment.astimezone(AMSTERDAM):%d-%m-%Y %H:%M}</time>" if moment.tzinfo else escape(text)
 
 
 def _deep(value: Sequence[Any]) -> bool:

@@ -46,8 +46,8 @@ ROLES = {
     "local_tool": ("een programma van school", "one of the school's programs"),
     # Whoever has no role is called by its kind.
     "tool": ("een programma van school", "one of the school's programs"),
-    "service": ("het systeem zelf", "the system itself"),
-    "operator": ("de beheerder van het systeem", "the operator of the system"),
+    "service": ("het platform zelf", "the platform itself"),
+    "operator": ("de beheerder van het platform", "the operator of the platform"),
 }
 KINDS = {
     "identity": ("de naam en geboortedatum", "the name and date of birth"),

@@ -247,12 +247,12 @@ def test_what_a_program_is_given_is_told_as_that_and_on_what_ground() -> None:
     assert "to coordinate the help, because you consented" in tell(other, Language.ENGLISH)
 
 
-def test_whoever_looked_reads_of_their_own_data_and_the_system_is_called_that() -> None:
+def test_whoever_looked_reads_of_their_own_data_and_the_platform_is_called_that() -> None:
     own = line(actor=str(MOTHER), purpose="own_data", basis="own_data")
     assert tell(own, Language.ENGLISH).endswith("to see your own data, because it is about your own data.")
     assert tell(own, Language.DUTCH).endswith("om je eigen gegevens te bekijken, omdat het om je eigen gegevens gaat.")
     assert "to see their own data" in tell(own, Language.ENGLISH, TEACHER)
-    assert tell(line(role=None, kind="service"), Language.DUTCH).startswith("Het systeem zelf keek op 3 november 2026")
+    assert tell(line(role=None, kind="service"), Language.DUTCH).startswith("Het platform zelf keek op 3 november 2026")
     tried = line(role=None, kind="tool", outcome="denied")
     assert tell(tried, Language.ENGLISH).startswith("One of the school's programs wanted to look at the goals")
     assert tell(line(role=None, kind="person"), Language.ENGLISH).startswith("Someone looked")

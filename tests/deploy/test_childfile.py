@@ -104,6 +104,7 @@ async def test_every_page_of_every_service_is_asked_and_kept() -> None:
     assert file["parts"]["audit"]["break-glass"]["emergencies"][0]["member"] == CARER
     told = page(file, "nl")
     assert all(words in told for words in ("Toegang in een noodsituatie", "het was nodig"))
+    assert "<time>" in told, "a moment is not broken over lines"
 
 
 async def test_what_the_reader_may_not_see_is_named_and_a_service_that_is_away_makes_no_file() -> None:
