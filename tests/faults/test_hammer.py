@@ -54,14 +54,14 @@ def test_five_thousand_attempts_release_nothing_after_a_withdrawal_was_effective
 
 
 def test_a_release_planted_in_the_books_of_a_run_is_found(outcome: Outcome) -> None:
-    """Of each service: one that was, a microsecond after the next withdrawal of what it was judged by was effective."""
+    """Of each service: one that was, a microsecond after a withdrawal of what it was judged by was effective."""
     for producer in ("goals", "notifications", "audit"):
         ledger = copy.deepcopy(outcome.ledger)
-        first = min(ledger.withdrawals, key=lambda one: one.ends_at)
-        one = next(
-            one
+        one, withdrawal = next(
+            (one, withdrawal)
+            for withdrawal in sorted(ledger.withdrawals, key=lambda one: one.ends_at)
             for one in ledger.releases
-            if (one.producer, one.subject) == (producer, first.subject) and one.revision < first.revision
+            if (one.producer, one.subject) == (producer, withdrawal.subject) and one.revision < withdrawal.revision
         )
-        ledger.releases.append(replace(one, at=first.ends_at + timedelta(microseconds=1)))
+        ledger.releases.append(replace(one, at=withdrawal.ends_at + timedelta(microseconds=1)))
         assert any("after a withdrawal" in finding for finding in check(ledger, (), ()))
