@@ -291,6 +291,7 @@ class LifeOfATalk(RuleBasedStateMachine):
         version = 2 if done and not old else 1
         if self.does("settle-outcome", who, wrong, outcome=outcome, version=version, **ends):
             self.real.settled[outcome] = True
+            self.real.suggested &= not became  # a goal that came out of a conversation was talked about
 
     @rule(who=WHO, answer=st.sampled_from(["yes", "no"]))
     def say_heard(self, who: str, answer: str) -> None:
