@@ -19,7 +19,7 @@ HELD_S = 60.0
 class _Meter:
     received: int
     at: float
-    left: float = BURST
+    left: float
     held_until: float = 0.0
 
 
@@ -27,20 +27,21 @@ class Brake:
     """Which accounts send more than they may; those are held for a minute."""
 
     def __init__(self) -> None:
+        self._per_s, self._burst, self._held_s = PER_S, BURST, HELD_S
         self._meters: dict[str, _Meter] = {}
 
     def weigh(self, received: Mapping[str, int], now: float) -> list[str]:
         """Take how many messages each account has sent so far, at a monotonic reading; return who is held from now."""
         held = []
         for account, count in received.items():
-            meter = self._meters.setdefault(account, _Meter(count, now))
+            meter = self._meters.setdefault(account, _Meter(count, now, self._burst))
             if self.holds(account, now):
-                meter.left = BURST
+                meter.left = self._burst
             else:
                 more = max(0, count - meter.received)  # a server that started anew counts from nothing
-                meter.left = min(BURST, meter.left + (now - meter.at) * PER_S) - more
+                meter.left = min(self._burst, meter.left + (now - meter.at) * self._per_s) - more
                 if meter.left < 0:
-                    meter.held_until = now + HELD_S
+                    meter.held_until = now + self._held_s
                     held.append(account)
             meter.received, meter.at = count, now
         return held
