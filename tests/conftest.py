@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,9 +22,6 @@ from tests.support.fixtures import (
 from tests.support.processes import ServiceProcess
 from tests.support.scratch import scratch
 from tests.support.servers import EmbeddedServers, Servers, make_servers
-
-# What is told must not wait for the morning only because the tests run at night; processes inherit it.
-os.environ["SAMEN_NOTICES_QUIET"] = "none"
 
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("samenkracht", deadline=None, print_blob=True)
