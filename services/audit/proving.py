@@ -51,7 +51,7 @@ def signed(seen: Snapshot) -> Mapping[str, Any]:
 
 
 def nodes(seen: Snapshot) -> TileNodes:
-    """Returns the nodes that the reader found, a tile at a time (0010_tiles_of_proofs.sql)."""
+    """Returns the nodes that the reader found, a tile at a time (0011_tiles_of_proofs.sql)."""
     stored: dict[tuple[int, int], bytes] = {}
     for level, first, joined in seen.state["nodes"]:
         hashes = bytes.fromhex(joined)
