@@ -11,7 +11,7 @@ from uuid import UUID
 
 from deploy.databases import ServiceDatabase
 from deploy.demo import checks, checks_effects, checks_tools, checks_walls
-from deploy.demo.books import Books
+from deploy.demo.books import Books, Heads
 from deploy.demo.cast import Cast
 from deploy.demo.checks import Check, Found, Scene
 from deploy.demo.foundation import make_foundation
@@ -25,6 +25,8 @@ from deploy.topology import NAMES
 
 QUIET_S = 180.0
 LOOK_EVERY_S = 0.1
+STILL_S = 3.0
+"""Longer than any look for what has fallen due, such as reminders (every two seconds)."""
 OPEN = "SELECT count(*) FROM delivery WHERE state IN ('queued', 'deferred', 'claimed')"
 UNSIGNED = "SELECT h.size - coalesce((SELECT max(c.size) FROM checkpoint c), 0) FROM log_head h"
 
@@ -120,21 +122,33 @@ async def perform(
 
 
 async def quiet(stage: Stage, schools: list[str]) -> None:
-    """Waits until every mail went, every consumer stands at its producers' heads and every line is signed."""
-    end = time.monotonic() + QUIET_S
+    """Waits until every mail went, every consumer stands at its producers' heads and every line is signed.
+
+    All of it at once, and for a while: what falls due is told by rounds of their own, and a journal that grew meanwhile
+    makes what was looked at first hold no longer.
+    """
+    since, before = time.monotonic(), await _heads(stage)
+    end = since + QUIET_S
     left = most = await _open(stage, schools)
     stage.show.scene("the last mails go out", most)
     while time.monotonic() < end:
+        heads = await _heads(stage)
+        if heads != before:
+            since, before = time.monotonic(), heads
         still = await _open(stage, schools)
         for _ in range(max(0, left - still)):
             stage.show.step()
         left = still
-        if not left:
-            behind = await stage.books.behind({name: await stage.books.heads(name) for name in NAMES})
-            if not behind and not await _sum(stage, schools, "audit", UNSIGNED):
+        if not left and time.monotonic() - since > STILL_S:
+            behind = await stage.books.behind(heads) or await _sum(stage, schools, "audit", UNSIGNED)
+            if not behind and await _heads(stage) == heads:
                 return
         await asyncio.sleep(LOOK_EVERY_S)
     raise Stuck(f"still not quiet after {QUIET_S:g} s: {left} of {most} mails wait; see `samen status`")
+
+
+async def _heads(stage: Stage) -> dict[str, Heads]:
+    return {name: await stage.books.heads(name) for name in NAMES}
 
 
 async def _open(stage: Stage, schools: list[str]) -> int:
