@@ -50,7 +50,6 @@ Lang = Annotated[str, typer.Option("--lang", help="nl or en.")]
 CHILD = typer.Argument(help="The child's id.")
 PERIOD = 200
 CODES = FINDINGS.keys() | {
-    "no_authority",
     "position_not_in_log",
     "revision_differs",
     "sent_unlike_claim",
@@ -112,19 +111,25 @@ def judge(
         raise typer.BadParameter("the period ends before it begins: --to is the later one", param_hint="--from, --to")
     body: Json = {"purpose": purpose, "since": moment(since), "until": moment(until), "limit": PERIOD}
     found: list[Json] = []
-    judged, first = 0, None
+    judged, waiting, first = 0, 0, None
     while True:
         part = ask(directory, school, person, "judge", body | {"first": first})
         found += part["findings"]
         judged += part["judged"]
+        waiting += part["waiting"]
         first = part["next"]
         if first is None:
             break
     if as_json:
-        print_json({"judged": judged, "findings": found})
+        print_json({"judged": judged, "waiting": waiting, "findings": found})
     else:
         print_findings(found)
         Console().print(f"Judged: {judged} lines.")
+        if waiting:
+            Console(soft_wrap=True).print(
+                f"[yellow]Not judged yet: {waiting} lines, for the log lacks what network told before them. Run it "
+                "again in a minute; if they stay, see `samen status`.[/]"
+            )
     raise typer.Exit(1 if found else 0)
 
 

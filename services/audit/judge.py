@@ -22,6 +22,8 @@ NOT_RELEASED = frozenset(
 )
 """They tell of an earlier act, and let nothing out themselves."""
 
+REFUSED = "access.denied"
+"""All that a refusal may be told by: of any other event the thing was done."""
 LOOKS = frozenset({"access.viewed"})
 DISCLOSED = frozenset({"put-out.made"})
 """What only a grant lets out, whoever says that it needs none."""
@@ -126,7 +128,7 @@ OWN_RIGHTS = (
 def judge(said: Said, shown: Evidence) -> list[Finding]:
     """Returns what is wrong with a line; nothing: it was allowed, on the basis that it claims."""
     if said.entry["outcome"] == "denied":
-        return []
+        return [] if said.name == REFUSED else [said.finding("denied_but_done", reason=said.entry.get("reason"))]
     if said.name == "notice.sent":
         return list(_sent(said, shown.claim))
     if said.name in NOT_RELEASED:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -23,7 +23,13 @@ from services.audit.judged import Evidence, Finding, Published, Said, Withdrawal
 from services.audit.weighing import weigh
 from shared.db import LOST, Connection, Database
 from shared.events.base import Event
-from shared.events.network import Decision, EmergencyReviewed, EmergencyStarted, WithdrawalEffective
+from shared.events.network import (
+    Decision,
+    EmergencyReviewed,
+    EmergencyReviewOverdue,
+    EmergencyStarted,
+    WithdrawalEffective,
+)
 from shared.service import Site
 
 log = logging.getLogger(__name__)
@@ -70,22 +76,33 @@ class Page:
 
     def ready(self) -> list[Said]:
         """Returns the lines that can be judged now, in order: up to one whose position is not in the log yet."""
-        ready = []
-        for said in self.lines:
-            if said.position > self.head and self.clock - said.at < WAITS:
-                break
-            ready.append(said)
-        return ready
+        return [*takewhile(lambda said: not self.waits(said), self.lines)]
+
+    def waits(self, said: Said) -> bool:
+        """Tells whether the line names a position that network's lane in the log has not come to, and may yet."""
+        return said.position > self.head and self.clock - said.at < WAITS
 
     def judge(self, saids: Sequence[Said]) -> list[Finding]:
-        """Returns what is wrong with these lines of the page."""
+        """Returns what is wrong with these lines of the page, and which reviews were late when they were written."""
+        return self.judge_lines(saids) + self._unreviewed(saids)
+
+    def judge_anew(self, saids: Sequence[Said], told_at: datetime | None) -> list[Finding]:
+        """The same of these lines by themselves: an emergency is found at its own, by all told up to `told_at`."""
+        if told_at is None:
+            return self.judge_lines(saids)
+        own = {said.idx for said in saids}
+        late = self._late(told_at - MARGIN, frozenset(), lambda _: True)
+        return self.judge_lines(saids) + [one for one in late if one.idx in own]
+
+    def judge_lines(self, saids: Sequence[Said]) -> list[Finding]:
+        """Returns what is wrong with these lines."""
         found = [one for said in saids for one in judge(said, self.evidence(said))]
         published = {one.idx: one for sets in self._sets.values() for one in sets}
         facts: dict[UUID, Facts] = {}
         for said in saids:
             if said.name == "access.changed" and said.idx in published:
                 found += self._weigh(said, published[said.idx], facts)
-        return found + self._unreviewed(saids)
+        return found
 
     def evidence(self, said: Said) -> Evidence:
         """Returns what the log shows beside one line."""
@@ -134,22 +151,31 @@ class Page:
         return list(weigh(published, own, school, on_school=said.about == said.school))
 
     def _unreviewed(self, saids: Sequence[Said]) -> list[Finding]:
-        """Returns the emergencies whose time for a review ended while these lines were written, without one."""
-        moments = [datetime.fromisoformat(s.entry["occurred_at"]) for s in saids if s.entry["producer"] == "network"]
-        if not moments:
+        """Returns the emergencies whose time for a review ended while these lines were written, without one.
+
+        The log's own time is that of network's events; where a review is overdue in a school that is quiet, only that
+        it is so is told, and at that very moment.
+        """
+        network = [s for s in saids if s.entry["producer"] == "network"]
+        if not network:
             return []
-        now, last = max(moments) - MARGIN, max(s.idx for s in saids)
+        now = max(datetime.fromisoformat(s.entry["occurred_at"]) for s in network) - MARGIN
+        overdue = frozenset(s.entry.get("thing") for s in network if s.name == EmergencyReviewOverdue.NAME)
+        last = max(s.idx for s in saids)
+        return self._late(now, overdue, lambda idx: idx <= last)
+
+    def _late(self, now: datetime, overdue: Collection[str | None], known: Callable[[int], bool]) -> list[Finding]:
+        emergencies = [(idx, event) for idx, event in self._emergencies if known(idx)]
         reviewed = {
-            event.fact(EmergencyReviewed).emergency: event
-            for idx, event in self._emergencies
-            if event.is_a(EmergencyReviewed) and idx <= last
+            event.fact(EmergencyReviewed).emergency: event for _, event in emergencies if event.is_a(EmergencyReviewed)
         }
         found = []
-        for idx, event in self._emergencies:
-            if idx <= last and event.is_a(EmergencyStarted):
+        for idx, event in emergencies:
+            if event.is_a(EmergencyStarted):
                 one = event.fact(EmergencyStarted)
                 due, review = review_due_at(one.starts_at), reviewed.get(one.emergency)
-                if due < now and (review is None or review.occurred_at > due + MARGIN):
+                over = due < now or str(one.emergency) in overdue
+                if over and (review is None or review.occurred_at > due + MARGIN):
                     says = {"about": str(event.about), "seq": event.seq, **one.model_dump(mode="json")}
                     shows = {
                         "due_at": due.isoformat(),
@@ -223,7 +249,6 @@ async def judge_all(at: Site) -> None:
         await asyncio.sleep(LOOK_EVERY_S if not judged else 0)
 
 
-def within(found: Sequence[Finding], saids: Sequence[Said], since: datetime, until: datetime) -> list[Finding]:
-    """Returns the findings on lines that were committed in a period."""
-    times = {said.idx: said.at for said in saids}
-    return [replace(one) for one in found if one.idx not in times or since <= times[one.idx] < until]
+def within(saids: Sequence[Said], since: datetime, until: datetime) -> list[Said]:
+    """Returns the lines that were committed in a period."""
+    return [said for said in saids if since <= said.at < until]

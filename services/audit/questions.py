@@ -36,7 +36,8 @@ class Findings(Query):
 class JudgePeriod(Query):
     """Judges the lines committed from `since` (included) to `until` (excluded), a page; `first` is the last `next`.
 
-    Nothing is kept: it is judged anew, whatever was found before.
+    Nothing is kept: it is judged anew, whatever was found before. `waiting` of the answer: so many of these lines name
+    a position of network that the log has not come to yet; ask again in a moment.
     """
 
     since: Moment
@@ -101,15 +102,17 @@ def decide_judge(asked: Asked[JudgePeriod], seen: Snapshot) -> Change:
     school, body = school_subject(asked.school), asked.body
     permit = may_look(asked, seen, school)
     page = Judged(seen.state)
-    found = within(page.judge(page.lines), page.lines, body.since, body.until)
-    kept = set(seen.state["kept"])
-    judged = sum(body.since <= said.at < body.until for said in page.lines)
+    told_at, kept = seen.state["told_at"], set(seen.state["kept"])
+    asked_of = within(page.lines, body.since, body.until)
+    lines = [said for said in asked_of if not page.waits(said)]
+    found = page.judge_anew(lines, datetime.fromisoformat(told_at) if told_at else None)
     result = {
-        "judged": judged,
+        "judged": len(lines),
+        "waiting": len(asked_of) - len(lines),
         "findings": [{**asdict(one), "part": part_of(one)} for one in found if one.idx not in kept],
         "next": page.lines[-1].idx + 1 if len(page.lines) == body.limit else None,
     }
-    return shown(permit, "judge", school, result, things=judged)
+    return shown(permit, "judge", school, result, things=len(lines))
 
 
 def decide_exports(asked: Asked[Exports], seen: Snapshot) -> Change:

@@ -14,7 +14,7 @@ from shared.events.base import Viewed
 from shared.events.gate import PutOut
 from shared.events.network import ConsentState, Grant, RecipientKind
 from shared.events.notifications import Channel, NoticeSent
-from shared.events.words import Action, Basis, Category, Purpose, Role
+from shared.events.words import Action, Basis, Category, Outcome, Purpose, Role
 from tests.audit.histories import History
 
 Plant = Callable[[History], None]
@@ -104,6 +104,11 @@ def denied_but_let_in(h: History) -> None:
     act = h._act(h._person(), None, Action.VIEW, Category.GOALS, Purpose.GUIDANCE)
     child = h.some_child().id
     h.expect(h.tell(Viewed(query="goals-of-child", things=1), act, child, lane="goals"), "no_grant")
+
+
+def called_denied(h: History) -> None:
+    """Data were shown, and the line says that they were refused."""
+    h.lie("denied_but_done", h.some_child().id, outcome=Outcome.DENIED, reason="no_grant")
 
 
 def by_authority_that_nobody_recorded(h: History) -> None:
@@ -345,6 +350,7 @@ PLANTS: Mapping[str, Plant] = {
         beyond_purpose,
         beyond_action,
         denied_but_let_in,
+        called_denied,
         by_authority_that_nobody_recorded,
         on_anothers_grant,
         on_an_invented_grant,

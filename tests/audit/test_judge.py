@@ -16,6 +16,7 @@ import pytest
 from services.audit.facts import Facts
 from services.audit.judge import judge
 from services.audit.judged import Evidence, Published, Said
+from services.audit.judging import review_due_at
 from shared.actor import service_id
 from shared.events.base import Fact
 from shared.events.network import (
@@ -24,6 +25,8 @@ from shared.events.network import (
     ConsentGiven,
     ConsentRefused,
     ConsentState,
+    EmergencyReviewOverdue,
+    EmergencyStarted,
     MemberAdded,
     MembershipChanged,
     RecipientKind,
@@ -77,6 +80,22 @@ def test_all_that_is_planted_is_found_and_nothing_is_invented() -> None:
     print(
         f"{HISTORIES} histories from seed {FIRST}, {judged} lines, {told} violations planted and found, none invented"
     )
+
+
+def test_a_review_that_is_overdue_is_found_in_a_quiet_school_too() -> None:
+    """Nothing else happens after it: that it is overdue is told at that very moment, and is the log's last line."""
+    history = History(3)
+    child, one = history.break_glass(review=False)
+    started = next(e for e in reversed(history.log) if e.is_a(EmergencyStarted) and e.about == child)
+    history.expect(started, "emergency_not_reviewed_in_time")
+    before = history.page()[0]
+    assert before.judge(before.lines) == [], "control: nobody is late yet"
+    due_at = review_due_at(one.starts_at)
+    history.at = due_at - timedelta(seconds=20)
+    late = EmergencyReviewOverdue(emergency=one.id, member=one.member, due_at=due_at)
+    history.tell(late, history.manage(), child, one.id)
+    found, planted = _found(history)
+    assert (found, len(planted)) == (planted, 1)
 
 
 def test_a_renewed_mandate_carries_on_and_another_change_leaves_it() -> None:

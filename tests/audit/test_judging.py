@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import asyncpg
 import pytest
 
@@ -11,8 +13,8 @@ from shared.errors import Problem
 from shared.events.base import Event, Viewed
 from shared.events.words import Basis, Purpose, Role
 from tests.audit.histories import SLUG, History
-from tests.audit.plants import PLANTS, before_start, beyond_purpose
-from tests.audit.support import AUDITOR, MOTHER, Log, as_owner, log_grant
+from tests.audit.plants import PLANTS, before_start, beyond_purpose, break_glass_without_review
+from tests.audit.support import AUDITOR, MOTHER, Journal, Log, as_owner, log_grant
 
 FOUND = "SELECT idx, code, part, says, shows FROM finding ORDER BY idx, code"
 
@@ -134,3 +136,57 @@ async def test_an_auditor_reads_findings_and_judges_a_period_anew(log: Log) -> N
         await log.ask("findings", MOTHER)
     looks = {event.fact(Viewed).query for event in await log.journaled() if event.is_a(Viewed)}
     assert looks == {"findings", "judge"}, "a look at what was found is a line too"
+
+
+async def test_no_finding_falls_between_two_pages(log: Log) -> None:
+    """A line may have several findings: a page ends with a whole line."""
+    await log.settle()
+    await log.log(Journal(log.school).many(3))
+    rows = [(log.school, idx, code) for idx in range(3) for code in ("after_end", "beyond_action", "other_role")]
+    async with log.db.school(log.school) as conn:
+        sql = "INSERT INTO finding (school, idx, code, part, says, shows) VALUES ($1, $2, $3, '', '{}', '{}')"
+        await conn.executemany(sql, rows)
+    for limit in range(1, 10):
+        told, before = [], None
+        while True:
+            found = await log.ask("findings", limit=limit, **({} if before is None else {"before": before}))
+            told += [(one["idx"], one["code"]) for one in found["findings"]]
+            before = found["next"]
+            if before is None:
+                break
+        assert sorted(told) == [(idx, code) for _, idx, code in rows], limit
+
+
+async def test_a_period_judged_anew_leaves_out_what_cannot_be_judged_yet(log: Log) -> None:
+    """Where network's lane in the log is behind, a line that names a position beyond it is not wrong: it waits."""
+    await log.settle()
+    lately = Journal(log.school, at=datetime.now(UTC) - timedelta(minutes=2))
+    await log.log([lately.viewed()])
+    period = {"since": "2026-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+    found = await log.ask("judge", **period)
+    assert (found["findings"], found["judged"], found["waiting"], found["next"]) == ([], 0, 1, None)
+
+
+async def test_an_emergency_is_found_once_and_in_its_own_period(log: Log) -> None:
+    history = History(8)
+    break_glass_without_review(history)
+    history.live(40)
+    order = await logged(log, history)
+    (idx,) = (idx for idx, code in history.page(order)[1] if code == "emergency_not_reviewed_in_time")
+    await log.give(log.subject, log_grant(AUDITOR, Role.AUDITOR, Purpose.OVERSIGHT, Basis.LEGAL_DUTY))
+    at = order[idx].recorded_at
+
+    async def found(since: datetime, until: datetime) -> list[int]:
+        told: list[int] = []
+        first = None
+        while True:
+            more: dict[str, object] = {} if first is None else {"first": first}
+            part = await log.ask("judge", since=since.isoformat(), until=until.isoformat(), limit=7, **more)
+            told += [one["idx"] for one in part["findings"] if one["code"] == "emergency_not_reviewed_in_time"]
+            first = part["next"]
+            if first is None:
+                return told
+
+    assert await found(at, at + timedelta(seconds=1)) == [idx]
+    assert await found(at - timedelta(days=1), at + timedelta(days=300)) == [idx]
+    assert await found(at + timedelta(seconds=1), at + timedelta(days=300)) == []
