@@ -22,10 +22,18 @@ class NotSent(Exception):
 
     `for_good`: trying again can't help. `gone`: nothing will ever arrive at this address, stop it. `doubtful`: the
     other side had all of it, and whether it was accepted can't be known. `rest_s`: how long the other side asked for.
+    `ours`: it is we who are refused, whoever it goes to: the operators must mend something, and it is tried again.
     """
 
     def __init__(
-        self, code: str, *, for_good: bool = False, gone: bool = False, doubtful: bool = False, rest_s: float = 0.0
+        self,
+        code: str,
+        *,
+        for_good: bool = False,
+        gone: bool = False,
+        doubtful: bool = False,
+        rest_s: float = 0.0,
+        ours: bool = False,
     ) -> None:
         super().__init__(code)
         self.code = code
@@ -33,6 +41,7 @@ class NotSent(Exception):
         self.gone = gone
         self.doubtful = doubtful
         self.rest_s = rest_s
+        self.ours = ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class MailSettings(BaseSettings):
     bounces: str | None = None
     """Where mails that can't be delivered come back (`bounce@school.example`); each mail has its own `bounce+...`."""
     per_minute: int = 6000
-    """Mails a minute from this process, at most; 0: as many as go."""
+    """Mails a minute, from all processes together, at most; 0: as many as go."""
     per_minute_school: int = 3000
     """The same for each school."""
 

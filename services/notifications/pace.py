@@ -1,105 +1,121 @@
-"""How fast a channel may send, and when it rests: limits a school and in all, circuits for what keeps failing. Pure.
+"""How fast a channel may send, and when something rests: limits a school and in all, circuits for what keeps failing.
 
-Times are readings of one clock that only goes forward, in seconds.
+Both stand in the database, so that several processes hold them together. That costs a statement a batch and one for
+each failure, and none for each letter.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
-MINUTE_S = 60.0
+import asyncpg
+
+from services.notifications.store import Due
+from shared.db import LOST, Connection, Database
+from shared.events.notifications import Channel
+
+log = logging.getLogger(__name__)
+
 OPENS_AFTER = 5
 FIRST_REST_S = 30.0
 LONGEST_REST_S = 1800.0
-MOST_CIRCUITS = 10_000
+
+BEGIN = """
+SELECT take_pace($1, $2, $3, $4, $5, $6) AS given,
+       (SELECT coalesce(jsonb_object_agg(c.name, jsonb_build_array(c.failures, extract(epoch FROM c.until - clock_timestamp()))), '{}')
+          FROM circuit c) AS circuits
+"""  # noqa: E501  read across
+GIVE_BACK = "SELECT take_pace($1, $2, $3, 0, $4, $5)"
+FAILED = "SELECT failures, rest_s FROM circuit_failed($1, $2, $3, $4)"
+TRY = """
+UPDATE circuit SET trying = true, until = clock_timestamp() + make_interval(secs => $2), at = clock_timestamp()
+ WHERE name = $1 AND until <= clock_timestamp()
+RETURNING true
+"""
+WORKED = "DELETE FROM circuit WHERE name = $1"
 
 
-@dataclass(slots=True)
-class Bucket:
-    """So many a minute, a tenth of a minute's at once. 0: as many as go."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """So many a minute, in all and of a school; a tenth of it at once. 0: as many as go."""
 
-    per_minute: int
-    level: float = 0.0
-    at: float = 0.0
+    per_minute: int = 0
+    per_minute_school: int = 0
 
-    def take(self, now: float, *, ahead: bool = False) -> bool:
-        """Tells whether one may go now, and counts it. `ahead`: it goes anyway, and those after it wait for it."""
-        if self.per_minute == 0:
-            return True
-        most = max(self.per_minute / 10, 1.0)
-        self.level = max(0.0, self.level - (now - self.at) * self.per_minute / MINUTE_S)
-        self.at = now
-        if self.level + 1 > most and not ahead:
-            return False
-        self.level += 1
-        return True
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """What fails now, as last read: how often in a row, and until when (the loop's time) it is left alone."""
+
+    failures: int
+    until: float
 
 
 @dataclass(slots=True)
 class Pace:
-    """The limits of one channel in this process."""
+    """The limits of one channel, and what rests, as all processes know it."""
 
-    per_minute: int = 0
-    per_minute_school: int = 0
-    total: Bucket = field(init=False)
-    schools: dict[str, Bucket] = field(default_factory=dict)
+    db: Database
+    channel: Channel
+    limits: Limits
+    known: dict[str, Circuit] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.total = Bucket(self.per_minute)
+    async def begin(self, conn: Connection, school: str, due: Sequence[Due]) -> list[Due]:
+        """Returns which of these may go now, in their order, and counts them; reads what rests.
 
-    def take(self, school: str, now: float, *, urgent: bool) -> bool:
-        """Tells whether a delivery may go now; what is urgent always may, at the others' expense."""
-        own = self.schools.setdefault(school, Bucket(self.per_minute_school))
-        if not own.take(now, ahead=urgent):
-            return False
-        if self.total.take(now, ahead=urgent):
+        What is urgent always may, at the others' expense.
+        """
+        urgent, limits = sum(one.urgent for one in due), self.limits
+        want = len(due) - urgent
+        row = await conn.fetchrow(BEGIN, school, self.channel, want, urgent, limits.per_minute_school, limits.per_minute)
+        if row is None:
+            return []
+        now = asyncio.get_running_loop().time()
+        self.known = {name: Circuit(failures, now + rest_s) for name, (failures, rest_s) in row["circuits"].items()}
+        ordinary = [one for one in due if not one.urgent][: row["given"]]
+        going = {one.delivery for one in ordinary}
+        return [one for one in due if one.urgent or one.delivery in going]
+
+    async def give_back(self, school: str, number: int) -> None:
+        """Takes back what `begin` counted and did not go."""
+        limits = self.limits
+        async with self.db.school(school) as conn:
+            await conn.execute(GIVE_BACK, school, self.channel, -number, limits.per_minute_school, limits.per_minute)
+
+    async def closed(self, school: str, name: str) -> bool:
+        """Tells whether one may go there now. After a rest one may, until it is known how that went."""
+        known, now = self.known.get(_hash(name)), asyncio.get_running_loop().time()
+        if known is None or known.failures < OPENS_AFTER:
             return True
-        own.level = max(0.0, own.level - 1)
-        return False
-
-
-@dataclass(slots=True)
-class Circuit:
-    """Opens after failures in a row, closes with the first success; after each rest one may try."""
-
-    failures: int = 0
-    rests: int = 0
-    until: float = 0.0
-
-    def closed(self, now: float) -> bool:
-        """Tells whether one may go now. After a rest only one may, until it is known how that went."""
-        if self.failures < OPENS_AFTER:
-            return True
-        if now < self.until:
+        if now < known.until:
             return False
-        self.until = now + FIRST_REST_S
-        return True
+        self.known[_hash(name)] = Circuit(known.failures, now + FIRST_REST_S)
+        return bool(await self._note(school, TRY, _hash(name), FIRST_REST_S))
 
-    def failed(self, now: float) -> None:
-        """Counts a failure; rests grow as long as they come in a row."""
-        self.failures += 1
-        if self.failures >= OPENS_AFTER:
-            self.until = now + min(FIRST_REST_S * 2.0 ** min(self.rests, 16), LONGEST_REST_S)
-            self.rests += 1
+    async def worked(self, school: str, name: str) -> None:
+        """Closes the circuit, if it failed before."""
+        if self.known.pop(_hash(name), None) is not None:
+            await self._note(school, WORKED, _hash(name))
 
-
-@dataclass(slots=True)
-class Circuits:
-    """A circuit for each mail domain, push service or outlet that fails now; none for those that don't."""
-
-    open: dict[str, Circuit] = field(default_factory=dict)
-
-    def closed(self, name: str, now: float) -> bool:
-        """Tells whether one may go there now."""
-        found = self.open.get(name)
-        return found is None or found.closed(now)
-
-    def worked(self, name: str) -> None:
-        """Closes the circuit."""
-        self.open.pop(name, None)
-
-    def failed(self, name: str, now: float) -> None:
+    async def failed(self, school: str, name: str) -> None:
         """Counts a failure there."""
-        if len(self.open) >= MOST_CIRCUITS:
-            self.open.clear()  # better a server asked once too often than memory without an end
-        self.open.setdefault(name, Circuit()).failed(now)
+        row = await self._note(school, FAILED, _hash(name), OPENS_AFTER, FIRST_REST_S, LONGEST_REST_S)
+        if row is not None:
+            until = asyncio.get_running_loop().time() + float(row["rest_s"])
+            self.known[_hash(name)] = Circuit(row["failures"], until)
+
+    async def _note(self, school: str, sql: str, *args: object) -> asyncpg.Record | None:
+        try:
+            async with self.db.school(school) as conn:
+                return await conn.fetchrow(sql, *args)
+        except (*LOST, asyncpg.PostgresError) as error:  # what became of a letter is not lost over this
+            log.warning("circuit not noted", extra={"code": "circuit_not_noted", "kind": type(error).__name__})
+            return None
+
+
+def _hash(name: str) -> str:
+    return sha256(name.encode()).hexdigest()

@@ -26,7 +26,9 @@ TTL_S = 4 * 24 * 3600
 TOKEN_LASTS_S = 12 * 3600
 TOKEN_USED_S = 6 * 3600
 GONE = frozenset({404, 410})
-FOR_GOOD = frozenset({400, 401, 403, 413})
+FOR_GOOD = frozenset({400, 413})
+OURS = frozenset({401, 403})
+"""RFC 8292, 4.2: it does not know us by our key, or not for this subscription."""
 MOST_TOKENS = 100
 PADDED = 512
 ACCEPTED = range(200, 300)
@@ -116,7 +118,7 @@ class PushChannel:
             return
         if status in GONE:
             raise NotSent("gone", for_good=True, gone=True)
-        raise NotSent(f"push_{status}", for_good=status in FOR_GOOD, rest_s=rest_s)
+        raise NotSent(f"push_{status}", for_good=status in FOR_GOOD, rest_s=rest_s, ours=status in OURS)
 
     async def _post(
         self, subscription: Subscription, body: bytes, headers: dict[str, str], before: float

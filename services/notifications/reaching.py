@@ -121,13 +121,13 @@ class Reach:
 def circuit_of(kind: Channel, target: Target) -> str:
     """Returns what fails together with this address: its mail domain, push service or outlet's service."""
     if kind is Channel.MAIL:
-        return target.text.rpartition("@")[2].lower()
+        return f"mail/{target.text.rpartition('@')[2].lower()}"
     if kind is Channel.OTHER:
-        return target.text.partition("://")[0]
+        return f"other/{target.text.partition('://')[0]}"
     try:
         found: Subscription = read_subscription(target.text, lambda _: True)
     except Problem as problem:
         if problem.type is not ProblemType.INVALID:
             raise
-        return "unreadable"
-    return found.host
+        return "push/unreadable"
+    return f"push/{found.host}"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -21,11 +21,11 @@ from services.notifications import store
 from services.notifications.channel import Channel, ChannelDown, Letter, NotSent, Target
 from services.notifications.deliveries import CLAIM, SETTLE, ClaimDelivery, Outcome, SettleDelivery
 from services.notifications.model import SERVICE, DeliveryState
-from services.notifications.pace import Circuits, Pace
+from services.notifications.pace import Pace
 from services.notifications.reaching import Nowhere, Reach, circuit_of
 from services.notifications.stopping import STOP, StopAddress
 from services.notifications.store import Due
-from services.notifications.turns import Batch, Rest, Woken, Yielding, rest_s
+from services.notifications.turns import Batch, Rest, Woken, Yielding, finish, rest_s
 from shared.actor import Actor, service_id
 from shared.clock import Clock, Ids
 from shared.db import LOST, Database
@@ -43,7 +43,6 @@ WORKERS = 8
 REFUSALS = 8
 CLAIM_SPARE_S = 15.0
 SETTLE_AFTER_S = (0.0, 0.1, 0.5, 2.0, 5.0)
-FINISH_WITHIN_S = 15.0
 IDLE_S = 60.0
 
 
@@ -70,12 +69,11 @@ class Sender:
     alarm: Alarm
     release_within_s: float
     patience_s: float
+    pace: Pace
     kind: told.Channel = told.Channel.MAIL
     urgent: bool = False
     workers: int = WORKERS
     keep: bool = False
-    pace: Pace = field(default_factory=Pace)
-    circuits: Circuits = field(default_factory=Circuits)
     woken: Woken = field(default_factory=Woken)
     yielding: Yielding = field(default_factory=Yielding)
     refused: dict[str, dict[UUID, int]] = field(default_factory=dict)
@@ -137,25 +135,33 @@ class Sender:
         One that is refused stays due, and the others go on; those refused before come last. Raises ChannelDown when no
         worker could reach the server, Problem when claims can't be made now: REFUSALS in a row, or nothing but them.
         """
-        async with self.db.school(school) as conn:
-            listed = await store.list_due(conn, school, BATCH, self.kind, urgent=self.urgent)
-        if not listed:
-            self.refused.pop(school, None)
-            return 0
-        before = self.refused.get(school, {})
-        refused = self.refused[school] = {one.delivery: before.get(one.delivery, 0) for one in listed}
-        batch = Batch.of(listed, refused, REFUSALS)
-        workers = [self._work(school, batch) for _ in range(min(self.workers, len(listed)))]
+        batch = await self._batch(school)
+        begun = len(batch.due)
+        workers = [self._work(school, batch) for _ in range(min(self.workers, begun))]
         ended = await asyncio.gather(*workers, return_exceptions=True)
+        if batch.due:
+            await self.pace.give_back(school, len(batch.due))
         others = [e for e in ended if isinstance(e, BaseException) and not isinstance(e, ChannelDown)]
         if others:
             raise others[0]
         down = [e for e in ended if isinstance(e, ChannelDown)]
-        if len(batch.due) == len(listed) and down:
+        if len(batch.due) == begun and down:
             raise down[0]
         if batch.problem and (batch.in_a_row >= REFUSALS or not batch.done):
             raise batch.problem
         return batch.done
+
+    async def _batch(self, school: str) -> Batch:
+        async with self.db.school(school) as conn:
+            listed = await store.list_due(conn, school, BATCH, self.kind, urgent=self.urgent)
+            if not listed:
+                self.refused.pop(school, None)
+                return Batch.of([], {}, REFUSALS)
+            before = self.refused.get(school, {})
+            refused = self.refused[school] = {one.delivery: before.get(one.delivery, 0) for one in listed}
+            batch = Batch.of(listed, refused, REFUSALS)
+            batch.due = deque(await self.pace.begin(conn, school, batch.due))
+            return batch
 
     async def _work(self, school: str, batch: Batch) -> None:
         now = asyncio.get_running_loop().time
@@ -164,9 +170,9 @@ class Sender:
             while batch.goes_on():
                 await channel.ready()
                 await self.yielding.turn(urgent=self.urgent)
-                if not batch.goes_on() or not self.pace.take(school, now(), urgent=batch.due[0].urgent):
+                if not batch.goes_on():
                     break
-                await _finish(self._take(channel, school, batch, batch.due.popleft()))
+                await finish(self._take(channel, school, batch, batch.due.popleft()))
         except BaseException:
             await channel.close()
             raise
@@ -242,23 +248,25 @@ class Sender:
 
     async def _send(self, channel: Channel, school: str, letter: Letter, target: Target, before: float) -> None:
         """Sends to one address, if what lies behind it does not rest. Raises NotSent."""
-        now, name = asyncio.get_running_loop().time, circuit_of(self.kind, target)
-        if not self.circuits.closed(name, now()):
+        name = circuit_of(self.kind, target)
+        if not await self.pace.closed(school, name):
             raise NotSent("resting")
         try:
             await channel.send(letter, target, self.clock.now(), before)
         except NotSent as refusal:
+            if refusal.ours:
+                self.alarm("channel_refuses_us", "what goes through a channel waits: we are refused", reason=refusal.code)
             if refusal.gone:
                 await self._stop(school, letter.notice, target)
             if refusal.for_good:
-                self.circuits.worked(name)  # it answered
+                await self.pace.worked(school, name)  # it answered
             elif refusal.code != "claim_too_old":
-                self.circuits.failed(name, now())
+                await self.pace.failed(school, name)
             raise
         except Exception as error:  # noqa: BLE001  a library's own: one letter must not keep the others back
             self.alarm("sending_failed", "a letter can't be sent now, and is tried again", kind=type(error).__name__)
             raise NotSent("unexpected", doubtful=True) from None
-        self.circuits.worked(name)
+        await self.pace.worked(school, name)
 
     async def _stop(self, school: str, notice: UUID, target: Target) -> None:
         code = "bounced" if self.kind is told.Channel.MAIL else "gone"
@@ -286,13 +294,3 @@ class Sender:
 
     def _service(self, school: str) -> Actor:
         return Actor(service_id(SERVICE), ActorKind.SERVICE, school, SERVICE)
-
-
-async def _finish(work: Coroutine[Any, Any, None]) -> None:
-    """Awaits `work`; when cancelled, lets it end first: a mail that was accepted must be written down."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=FINISH_WITHIN_S)
-        raise

@@ -19,7 +19,7 @@ from services.notifications.door import Door, confirming_link, leaving_link
 from services.notifications.mail import MailSettings
 from services.notifications.model import SERVICE
 from services.notifications.other import OtherChannel
-from services.notifications.pace import Circuits, Pace
+from services.notifications.pace import Limits, Pace
 from services.notifications.push import PushChannel, PushSettings
 from services.notifications.push_keys import load_vapid
 from services.notifications.reaching import Reach, no_leave
@@ -60,16 +60,15 @@ class SendingHouse:
     def works(self) -> list[Callable[[], Awaitable[None]]]:
         """Returns what must run."""
         channels, yielding = self._channels(), Yielding()
-        pace = Pace(self.mail.per_minute, self.mail.per_minute_school)
-        circuits = Circuits()
-        mail = partial(self._sender, channels, told.Channel.MAIL, pace, circuits, yielding)
+        limits = Limits(self.mail.per_minute, self.mail.per_minute_school)
+        mail = partial(self._sender, channels, told.Channel.MAIL, limits, yielding)
         senders = [mail(urgent=True, workers=URGENT_WORKERS), mail()]
         if told.Channel.PUSH in channels:
-            pace = Pace(self.more.push_per_minute, self.more.push_per_minute_school)
-            senders.append(self._sender(channels, told.Channel.PUSH, pace, Circuits(), Yielding()))
+            limits = Limits(self.more.push_per_minute, self.more.push_per_minute_school)
+            senders.append(self._sender(channels, told.Channel.PUSH, limits, Yielding()))
         if told.Channel.OTHER in channels:
-            pace = Pace(self.more.other_per_minute, self.more.other_per_minute_school)
-            other = self._sender(channels, told.Channel.OTHER, pace, Circuits(), Yielding(), workers=OTHER_WORKERS)
+            limits = Limits(self.more.other_per_minute, self.more.other_per_minute_school)
+            other = self._sender(channels, told.Channel.OTHER, limits, Yielding(), workers=OTHER_WORKERS)
             senders.append(other)
         codes = CodeSender(
             self.at.db,
@@ -119,8 +118,7 @@ class SendingHouse:
         self,
         channels: Mapping[told.Channel, Callable[[], Channel]],
         kind: told.Channel,
-        pace: Pace,
-        circuits: Circuits,
+        limits: Limits,
         yielding: Yielding,
         **more: object,
     ) -> Sender:
@@ -137,8 +135,7 @@ class SendingHouse:
             patience_s=self.mail.patience_s,
             kind=kind,
             keep=True,
-            pace=pace,
-            circuits=circuits,
+            pace=Pace(at.db, kind, limits),
             woken=self._new_woken(),
             yielding=yielding,
             **more,  # type: ignore[arg-type]  # fields of Sender

@@ -22,6 +22,8 @@ START_INPUT, ACCEPTED, CLOSING, PERMANENT = 354, 250, 421, 500
 ENHANCED = re.compile(r"5\.\d{1,3}\.\d{1,3}")
 GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 """RFC 3463 and 7505: no such mailbox or domain, moved, no mail there, or closed. A full one may empty."""
+OURS = re.compile(r"5\.7\.\d{1,3}|.*\b(?:relay|authenticat)", re.ASCII | re.IGNORECASE | re.DOTALL)
+"""What refuses us rather than the address: a policy (RFC 3463, 5.7: relaying, no login, a block list, SPF) or words to that effect."""
 STALE = frozenset({"connection_stale", f"mail_{CLOSING}"})
 LOST_BY = frozenset({"claim_too_old", "connection_lost", "connection_stale", "smtp_error", f"data_{CLOSING}"})
 LEADING_DOT = re.compile(rb"(?m)^\.")
@@ -113,7 +115,7 @@ class MailChannel:
                 ("connection_stale" if step == "mail" else "connection_lost") if lost else "smtp_error"
             ) from None
         if start.code != START_INPUT:
-            raise _refused("data", start.code)
+            raise _refused("data", start.code, start.message)
         left(before)
 
     async def _step(self, name: str, command: Awaitable[object]) -> None:
@@ -122,9 +124,7 @@ class MailChannel:
         except SMTPResponseException as error:
             if error.code == CLOSING:
                 self._smtp.close()
-            # A refused sender is our own mistake: no recipient's mail may be lost by it.
-            gone = name == "rcpt" and error.code >= PERMANENT and is_gone(error.message)
-            raise _refused(name, error.code, for_good_from=PERMANENT if name == "rcpt" else 1000, gone=gone) from None
+            raise _refused(name, error.code, error.message) from None
 
     async def _body(self, mail: bytes) -> None:
         protocol = self._smtp.protocol
@@ -139,7 +139,7 @@ class MailChannel:
             self._smtp.close()
             raise NotSent("connection_lost" if isinstance(error, OSError) else "smtp_error", doubtful=True) from None
         if answer.code != ACCEPTED:
-            raise _refused("data", answer.code)
+            raise _refused("data", answer.code, answer.message)
 
     def _return_path(self, letter: Letter) -> str:
         bounces = self._settings.bounces
@@ -168,5 +168,9 @@ def is_gone(text: str) -> bool:
     return found is not None and found[0] in GONE
 
 
-def _refused(step: str, code: int, for_good_from: int = PERMANENT, *, gone: bool = False) -> NotSent:
-    return NotSent(f"{step}_{code}", for_good=code >= for_good_from, gone=gone)
+def _refused(step: str, code: int, text: str) -> NotSent:
+    """Returns what a refusal means. One of us, as a refused sender always is, loses no recipient's mail."""
+    good = code >= PERMANENT
+    gone = good and step == "rcpt" and is_gone(text)
+    ours = good and not gone and (step == "mail" or OURS.match(text) is not None)
+    return NotSent(f"{step}_{code}", for_good=good and not ours, gone=gone, ours=ours)

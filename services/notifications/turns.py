@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from services.notifications.store import Due
@@ -16,6 +17,7 @@ FIRST_REST_S = 0.5
 LONGEST_REST_S = 60.0
 SCAN_EVERY_S = 0.5
 LONGEST_YIELD_S = 1.0
+FINISH_WITHIN_S = 15.0
 
 
 @dataclass(slots=True)
@@ -119,3 +121,12 @@ class Yielding:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LONGEST_YIELD_S):
                     await self.free.wait()
+
+async def finish(work: Coroutine[Any, Any, None]) -> None:
+    """Awaits `work`; when cancelled, lets it end first: a mail that was accepted must be written down."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=FINISH_WITHIN_S)
+        raise

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from services.notifications.mail import MailSettings
+from services.notifications.pace import Limits, Pace
 from services.notifications.reaching import Reach
 from services.notifications.sender import Sender
 from services.notifications.smtp import MailChannel
 from shared.clock import Clock, Ids
 from shared.db import Database
+from shared.events.notifications import Channel
 from shared.projection import Applier
 from shared.unit_run import Unit
 from tests.notifications.mailserver import Server
@@ -50,7 +52,8 @@ class House:
         at = port or self.server.port
         channel = lambda: MailChannel("127.0.0.1", at, SETTINGS)  # noqa: E731
         reach = Reach(self.contact)
-        return Sender(self.db, self.unit, Ids(), Clock(), reach, channel, alarm, 4.0, SETTINGS.patience_s)
+        pace = Pace(self.db, Channel.MAIL, Limits())
+        return Sender(self.db, self.unit, Ids(), Clock(), reach, channel, alarm, 4.0, SETTINGS.patience_s, pace)
 
     async def tell(self, *members: UUID, at: datetime | None = None) -> None:
         """Queues a notice for each of these."""

@@ -118,6 +118,22 @@ async def test_a_subscription_that_is_gone_is_taken_away(pushed: Pushed, status:
     assert "address.stopped" in await pushed.house.told()
 
 
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_push_service_that_refuses_our_key_ends_no_subscription(pushed: Pushed, status: int) -> None:
+    await pushed.subscribe()
+    await pushed.house.tell(MEMBER)
+    pushed.service.status = status
+    await pushed.sender().send_due(pushed.house.school)
+    assert await pushed.states() == [("deferred", f"push_{status}")]
+    assert pushed.house.alarms == ["channel_refuses_us"]
+    async with pushed.house.db.school(pushed.house.school) as conn:
+        assert await conn.fetchval("SELECT count(*) FROM address") == 1
+    pushed.service.status = 201
+    await make_due(pushed.house.db, pushed.house.school)
+    await pushed.sender().send_due(pushed.house.school)
+    assert await pushed.states() == [("sent", None)]
+
+
 async def test_of_two_browsers_one_that_is_gone_keeps_the_other_from_nothing(pushed: Pushed) -> None:
     await pushed.subscribe()
     await pushed.subscribe("/push/two")

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from services.notifications.channel import ChannelDown, Letter, NotSent, Target
 from services.notifications.mail import MailSettings
-from services.notifications.pace import OPENS_AFTER
+from services.notifications.pace import OPENS_AFTER, Limits
 from services.notifications.smtp import MailChannel
 from services.notifications.store import list_due
 from shared.events.base import Event
@@ -157,6 +157,32 @@ async def test_a_refusal_leaves_no_doubt(house: House) -> None:
     assert [event.fact(NoticeSent).doubts for event in events] == [0]
 
 
+@pytest.mark.parametrize(
+    ("step", "answer", "state"),
+    [
+        ("rcpt", "554 5.7.1 <een@thuis.example>: Relay access denied", "deferred"),
+        ("rcpt", "550 relay not permitted", "deferred"),
+        ("rcpt", "550-we know nothing of you\r\n550 relaying denied", "deferred"),
+        ("rcpt", "530 5.7.0 Authentication required", "deferred"),
+        ("data", "550 5.7.26 unauthenticated mail is not accepted", "deferred"),
+        ("rcpt", "550 5.1.1 no such user; I relay nothing", "failed"),
+        ("rcpt", "552 5.2.2 mailbox full", "failed"),
+        ("data", "554 transaction failed", "failed"),
+    ],
+)
+async def test_a_server_that_refuses_us_ends_no_recipients_mail_and_the_operators_hear_of_it(
+    house: House, step: str, answer: str, state: str
+) -> None:
+    await house.tell(MEMBER)
+    if step == "rcpt":
+        house.server.rcpt = lambda _: answer
+    else:
+        house.server.data = lambda: answer
+    await house.sender().send_due(house.school)
+    assert await house.states() == [(state, 1, f"{step}_{answer[:3]}")]
+    assert house.alarms == (["channel_refuses_us"] if state == "deferred" else [])
+
+
 async def test_a_domain_that_keeps_refusing_is_left_alone_and_the_others_are_not(house: House) -> None:
     house.server.rcpt = lambda address: "451 later" if address.endswith("thuis.example") else "250 OK"
     sender = house.sender()
@@ -173,7 +199,7 @@ async def test_a_schools_limit_holds_the_rest_back_and_loses_nothing(house: Hous
     for _ in range(5):
         await house.tell(MEMBER)
     sender = house.sender()
-    sender.pace.per_minute_school = 20  # two at once
+    sender.pace.limits = Limits(per_minute_school=20)  # two at once
     await sender.send_due(house.school)
     states = sorted(state for state, _, _ in await house.states())
     assert states == ["queued"] * 3 + ["sent"] * 2

@@ -49,6 +49,9 @@ KEPT = {
         "days_off": "of the school",
         "witnessed": "sizes and hashes of the log",
         "outlet": "of the school: channels that it set up itself",
+        "school_pace": "how much went lately, a number a channel",
+        "channel_pace": "the same of all schools",
+        "circuit": "hashes of mail domains and services that fail now; a day later they go",
     },
     "gate": {
         "tool": "of the school: its tools",

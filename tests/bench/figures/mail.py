@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from services.notifications.mail import MailSettings
+from services.notifications.pace import Limits, Pace
 from services.notifications.reaching import Reach
 from services.notifications.reactions import LANES
 from services.notifications.sender import Sender
@@ -21,6 +22,7 @@ from shared.access_projection import by_member
 from shared.clock import Clock, Ids
 from shared.db import Database
 from shared.events.network import EmergencyStarted
+from shared.events.notifications import Channel
 from shared.events.words import Action, Category, Purpose, Role
 from shared.projection import Applier
 from shared.telemetry import Telemetry, tell
@@ -109,8 +111,9 @@ async def post(servers: BenchServers) -> AsyncIterator[Post]:
         return f"m{member.hex}@bench.example"
 
     channel = lambda: MailChannel("127.0.0.1", port, SETTINGS)  # noqa: E731
+    pace = Pace(db, Channel.MAIL, Limits())
     sender = Sender(
-        db, unit, Ids(), Clock(), Reach(contact), channel, tell, 4.0, SETTINGS.patience_s, keep=True
+        db, unit, Ids(), Clock(), Reach(contact), channel, tell, 4.0, SETTINGS.patience_s, pace, keep=True
     )  # fmt: skip
     try:
         yield Post(db, unit, sink, sender)
