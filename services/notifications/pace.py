@@ -71,7 +71,9 @@ class Pace:
         """
         urgent, limits = sum(one.urgent for one in due), self.limits
         want = len(due) - urgent
-        row = await conn.fetchrow(BEGIN, school, self.channel, want, urgent, limits.per_minute_school, limits.per_minute)
+        row = await conn.fetchrow(
+            BEGIN, school, self.channel, want, urgent, limits.per_minute_school, limits.per_minute
+        )
         if row is None:
             return []
         now = asyncio.get_running_loop().time()

@@ -255,7 +255,9 @@ class Sender:
             await channel.send(letter, target, self.clock.now(), before)
         except NotSent as refusal:
             if refusal.ours:
-                self.alarm("channel_refuses_us", "what goes through a channel waits: we are refused", reason=refusal.code)
+                self.alarm(
+                    "channel_refuses_us", "what goes through a channel waits: we are refused", reason=refusal.code
+                )
             if refusal.gone:
                 await self._stop(school, letter.notice, target)
             if refusal.for_good:

@@ -23,7 +23,7 @@ ENHANCED = re.compile(r"5\.\d{1,3}\.\d{1,3}")
 GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 """RFC 3463 and 7505: no such mailbox or domain, moved, no mail there, or closed. A full one may empty."""
 OURS = re.compile(r"5\.7\.\d{1,3}|.*\b(?:relay|authenticat)", re.ASCII | re.IGNORECASE | re.DOTALL)
-"""What refuses us rather than the address: a policy (RFC 3463, 5.7: relaying, no login, a block list, SPF) or words to that effect."""
+"""What refuses us, not the address: a policy (RFC 3463, 5.7: relaying, no login, a block list, SPF), or such words."""
 STALE = frozenset({"connection_stale", f"mail_{CLOSING}"})
 LOST_BY = frozenset({"claim_too_old", "connection_lost", "connection_stale", "smtp_error", f"data_{CLOSING}"})
 LEADING_DOT = re.compile(rb"(?m)^\.")

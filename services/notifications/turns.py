@@ -122,6 +122,7 @@ class Yielding:
                 async with asyncio.timeout(LONGEST_YIELD_S):
                     await self.free.wait()
 
+
 async def finish(work: Coroutine[Any, Any, None]) -> None:
     """Awaits `work`; when cancelled, lets it end first: a mail that was accepted must be written down."""
     task = asyncio.ensure_future(work)

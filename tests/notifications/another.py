@@ -1,4 +1,4 @@
-"""`python -m tests.notifications.another <dsn> <school> <port> <per minute>`: a process that sends what is due, once told."""
+"""`python -m tests.notifications.another <dsn> <school> <port> <per minute>`: another process that sends, once told."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ async def main(dsn: str, school: str, port: int, per_minute: int) -> None:
     channel = lambda: MailChannel("127.0.0.1", port, settings)  # noqa: E731
     unit = Unit("notifications", db, Ids())
     sender = Sender(db, unit, Ids(), Clock(), Reach(anywhere), channel, alarm, 4.0, settings.patience_s, pace)
-    print("ready", flush=True)  # noqa: T201  its one way to say so
+    print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     sent = sum([await sender.send_due(school) for _ in range(LOOKS)])
     await db.close()
-    print(sent)  # noqa: T201
+    print(sent)
 
 
 if __name__ == "__main__":

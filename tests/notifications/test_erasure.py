@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID, uuid4
 
 from services.notifications.reactions import LANES
@@ -86,6 +87,38 @@ async def test_a_person_who_is_gone_has_no_inbox(applier: Applier, db: Database,
     async with db.school(school) as conn:
         assert [row[0] for row in await conn.fetch("SELECT member FROM notice")] == [stays]
     assert await rows(db, school) == (1, 1)
+
+
+async def test_where_a_person_who_is_gone_was_not_told_goes_too_and_is_found_by_an_index(
+    applier: Applier, db: Database, school: str
+) -> None:
+    child, gone, stays = uuid4(), uuid4(), uuid4()
+    goals, network, by = Lane(school), Lane(school, "network"), act(gone)
+    await give_access(db, school, child, [grant(gone), grant(stays)])
+    await applier.apply(school, "goals", [goals.add(accepted(), child, one) for one in (by, act(stays), act(uuid4()))])
+    async with db.school(school) as conn:
+        assert [tuple(row) for row in await conn.fetch("SELECT about, member FROM untold_of ORDER BY member")] == [
+            (child, member) for member in sorted((gone, stays))
+        ]
+        for kind, least in (("person", 2), ("child", 1)):
+            condition = await conn.fetchval(
+                "SELECT condition FROM erasable WHERE name = 'notice_cause' AND kind = $1", kind
+            )
+            sql = f"EXPLAIN SELECT t.ctid FROM notice_cause t WHERE t.school = $1 AND ({condition})"
+            plan = "\n".join(row[0] for row in await conn.fetch(sql, school, gone))
+            assert "Seq Scan" not in plan, plan
+            assert len(re.findall(r"Index Cond: .*(?:about|member) =", plan)) >= least, plan
+    fact = PersonErased(erasure=ERASURE, person=gone)
+    await applier.apply(school, "network", [network.add(fact, school_subject(school), by, gone)])
+    async with db.school(school) as conn:
+        assert [row[0] for row in await conn.fetch("SELECT untold FROM notice_cause ORDER BY untold")] == [
+            {},
+            {str(stays): "own_act"},
+        ]
+        assert [row[0] for row in await conn.fetch("SELECT member FROM untold_of")] == [stays]
+    await applier.apply(school, "network", told(network, child, by))
+    async with db.school(school) as conn:
+        assert await conn.fetchval("SELECT count(*) FROM untold_of") == 0
 
 
 def test_what_cannot_be_erased_holds_the_lane() -> None:

@@ -10,7 +10,16 @@ import asyncpg
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 WITHOUT_SCHOOL = frozenset(
-    {"migration", "access_generation", "time_shift", "lease_question", "erasable", "slot_taken", "channel_pace", "circuit"}
+    {
+        "migration",
+        "access_generation",
+        "time_shift",
+        "lease_question",
+        "erasable",
+        "slot_taken",
+        "channel_pace",
+        "circuit",
+    }
 )
 """The only tables that belong to no school. A new one needs a reason, and a line here.
 
