@@ -27,6 +27,9 @@ from shared.tlog.tiles import ENTRIES, WIDTH
 
 Json = dict[str, Any]
 FORMAT = "samenkracht-audit-pack/1"
+"""Raise it with any change of what a pack's files hold for the same lines, words of reports and README too: packs are kept
+for years, and a later version must not call an older one tampered with.
+"""
 MANIFEST, LINES, TABLE, CHECKPOINTS = "manifest.json", "lines.ndjson", "lines.csv", "checkpoints.ndjson"
 PARQUET, EVENTS, FINDINGS = "lines.parquet", "audit-events.fhir.ndjson", "findings.ndjson"
 PAGES = {"nl": "report.nl.html", "en": "report.en.html"}
@@ -47,8 +50,11 @@ COLUMNS = (
 )  # fmt: skip
 MORE = "more"
 """The last column: what later versions say beside these, as JSON."""
-RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A cell that begins so is a formula to spreadsheets (OWASP, CSV injection); an apostrophe before it makes it text."""
+RISKY = r"=+@\t\r\n\uff1d\uff0b\uff0d\uff20-"
+FORMULA = re.compile(rf"(?:^|(?<=[;\t\r\n]))(?=[{RISKY}])")
+"""A cell that begins so is a formula to spreadsheets (OWASP, CSV injection); an apostrophe before it makes it text.
+Where semicolons or tabs part cells, as the former do in the Netherlands, one text is several cells.
+"""
 
 ABOUT = """\
 The audit log of a school, to check without the platform it comes from.
@@ -96,7 +102,7 @@ class Manifest:
         return json.dumps(told, indent=1, sort_keys=True) + "\n"
 
 
-DELICATE = re.compile(r'["\r\n]|,[=+@\t-]').search
+DELICATE = re.compile(rf'["\r\n]|[,;\t][{RISKY}]').search
 """Finds whether a line needs quotes, or has a formula in it."""
 
 
@@ -120,7 +126,7 @@ def row(idx: int, entry: Mapping[str, Any]) -> bytes:
             return line.encode()
     more = {name: value for name, value in entry.items() if name not in COLUMNS}
     known = (harmless(entry[name]) if name in entry else "" for name in COLUMNS[1:])
-    return csv_line((str(idx), *known, json.dumps(more, sort_keys=True) if more else ""))
+    return csv_line((str(idx), *known, json.dumps(more, sort_keys=True).replace(";", "\\u003b") if more else ""))
 
 
 @lru_cache(maxsize=4096)
@@ -143,8 +149,7 @@ def harmless(value: object) -> str:
     """Returns a cell that no spreadsheet takes for a formula."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = str(value)
-    return f"'{text}" if text.startswith(RISKY) else text
+    return FORMULA.sub("'", str(value))
 
 
 FLAT = frozenset({str, int, bool})

@@ -15,6 +15,7 @@ from deploy.pack.following import Following
 from deploy.pack.layout import (
     ABOUT,
     CHECKPOINTS,
+    FORMAT,
     KEY,
     LINES,
     LOG,
@@ -116,6 +117,8 @@ class _Checker:
             raise BadPack(f"{MANIFEST}: not JSON") from None
         if not isinstance(told, dict) or not isinstance(told.get("files"), dict):
             raise BadPack(f"{MANIFEST}: not a manifest")
+        if told.get("format") != FORMAT:
+            raise BadPack(f"{MANIFEST}: it is not {FORMAT}, which this version checks: take the version that wrote it")
         return told
 
     def _files(self, told: Json) -> None:

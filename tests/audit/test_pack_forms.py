@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 
 from deploy.pack.fhir import audit_event
-from deploy.pack.layout import EVENTS, FINDINGS, PAGES, PARQUET, Manifest, entry_of
+from deploy.pack.layout import EVENTS, FINDINGS, FORMAT, MANIFEST, PAGES, PARQUET, Manifest, entry_of
 from deploy.pack.page import page
 from deploy.pack.parquet import HOW, available
 from deploy.pack.tally import Tally
+from deploy.pack.words import FINDINGS as CODES
 from deploy.pack.words import LABELS, TEXTS
 from deploy.pack.writer import PackWriter
 from services.audit.model import line_of
@@ -268,3 +270,20 @@ def test_every_code_has_a_word_in_both_languages() -> None:
         assert {str(one.value) for one in words} <= set(LABELS), words
     assert Outcome.DENIED
     assert all(all(pair) for pair in (*LABELS.values(), *TEXTS.values()))
+
+
+def test_the_same_lines_give_the_same_pack_as_long_as_it_is_of_the_same_format(tmp_path: Path) -> None:
+    """Red by intent after a change of a form or a word: raise FORMAT, and put the new digest here."""
+    made = make(tmp_path / "p", SCHOOL, entries_of(SCHOOL, 300))
+    told = {name: facts for name, facts in made.files.items() if name != PARQUET}  # its bytes are its library's
+    words = [dict(known) for known in (LABELS, CODES, TEXTS)]
+    digest = sha256(json.dumps([told, words], sort_keys=True).encode()).hexdigest()[:16]
+    assert (FORMAT, digest) == ("samenkracht-audit-pack/1", "cd668378e62a438b")
+
+
+def test_a_pack_of_another_format_is_not_called_tampered_with(tmp_path: Path) -> None:
+    make(tmp_path / "p", SCHOOL, entries_of(SCHOOL, 20))
+    manifest = tmp_path / "p" / MANIFEST
+    manifest.write_text(manifest.read_text().replace(FORMAT, "samenkracht-audit-pack/9"))
+    (found,) = checked(tmp_path / "p").findings
+    assert (found.file, "take the version that wrote it" in found.what) == (MANIFEST, True)
