@@ -27,8 +27,8 @@ from shared.tlog.tiles import ENTRIES, WIDTH
 
 Json = dict[str, Any]
 FORMAT = "samenkracht-audit-pack/1"
-"""Raise it with any change of what a pack's files hold for the same lines, words of reports and README too: packs are kept
-for years, and a later version must not call an older one tampered with.
+"""Raise it with any change of what a pack's files hold for the same lines, words of reports and README too: packs are
+kept for years, and a later version must not call an older one tampered with.
 """
 MANIFEST, LINES, TABLE, CHECKPOINTS = "manifest.json", "lines.ndjson", "lines.csv", "checkpoints.ndjson"
 PARQUET, EVENTS, FINDINGS = "lines.parquet", "audit-events.fhir.ndjson", "findings.ndjson"
