@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from deploy.childfile.gather import Json, names_in
-from deploy.childfile.words import CODES, HEADINGS, KEYS, TEXTS
+from deploy.childfile.words import CODES, HEADINGS, KEYS, TEXTS, YOUNG
 from deploy.pack.page import POLICY, STYLE, breakable
 from deploy.pack.words import LABELS
 
@@ -56,7 +56,7 @@ class _Page:
             found = self._file["parts"].get(service, {}).get(query.format(self._language))
             if found is not None:
                 content = self._value(found) or f"<p>{self._say('nothing')}</p>"
-                parts.append(f"<h2>{escape(heading[self._place])}</h2>{content}")
+                parts.append(f"<h2>{self._words(key, heading)}</h2>{content}")
         if self._file["not_for_this_reader"]:
             parts.append(f"<h2>{self._say('refused')}</h2><p>{self._say('refused_lead')}</p>")
         return (
@@ -70,7 +70,11 @@ class _Page:
         )
 
     def _say(self, name: str) -> str:
-        return escape(TEXTS[name][self._place])
+        return self._words(name, TEXTS[name])
+
+    def _words(self, name: str, known: tuple[str, str]) -> str:
+        young = self._file["child"] == self._file["made_for"] and self._language == "nl"
+        return escape(YOUNG.get(name, known[0]) if young else known[self._place])
 
     def _received(self) -> str:
         rows = "".join(

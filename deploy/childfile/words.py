@@ -7,7 +7,7 @@ from collections.abc import Mapping
 TEXTS: Mapping[str, tuple[str, str]] = {
     "title": ("Het dossier van", "The file of"),
     "lead": (
-        "Alles wat Samenkracht over dit kind bewaart en jij mag zien. Het is persoonlijk: bewaar het goed. Gemaakt op",
+        "Alles wat Samenkracht over dit kind bewaart en u mag zien. Het is persoonlijk: bewaar het goed. Gemaakt op",
         "All that Samenkracht keeps about this child and that you may see. It is personal: keep it safe. Made on",
     ),
     "received": ("Wie kreeg of zag gegevens", "Who received or saw data"),
@@ -24,10 +24,20 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "no": ("nee", "no"),
     "refused": ("Wat hier niet in staat", "What is not in here"),
     "refused_lead": (
-        "Een deel van het dossier mag je niet inzien, bijvoorbeeld als het over iemand anders gaat. Vraag het school.",
+        "Een deel van het dossier mag u niet inzien, bijvoorbeeld als het over iemand anders gaat. Vraag het school.",
         "You may not see a part of the file, for instance where it is about somebody else. Ask the school about it.",
     ),
 }
+
+YOUNG: Mapping[str, str] = {
+    "lead": "Alles wat Samenkracht over jou bewaart en jij mag zien. Het is persoonlijk: bewaar het goed. Gemaakt op",
+    "refused_lead": (
+        "Een deel van het dossier mag je niet inzien, bijvoorbeeld als het over iemand anders gaat. Vraag het school."
+    ),
+    "notifications.inbox": "Meldingen aan jou",
+    "network.child-network": "Wie er om je heen staat",
+}
+"""What is said otherwise in Dutch to the young person whose file it is: *je*, where a parent reads *u*."""
 
 HEADINGS: Mapping[str, tuple[str, str]] = {
     "network.child-network": ("Wie er om het kind heen staat", "Who is round the child"),
@@ -40,7 +50,7 @@ HEADINGS: Mapping[str, tuple[str, str]] = {
     "goals.plans": ("Plannen", "Plans"),
     "goals.conversations": ("Gesprekken", "Conversations"),
     "goals.deadlines": ("Wat wanneer klaar moet zijn", "What is due when"),
-    "notifications.inbox": ("Meldingen aan jou", "Messages to you"),
+    "notifications.inbox": ("Meldingen aan u", "Messages to you"),
     "audit.story-{}": ("Wie keek, en waarom", "Who looked, and why"),
 }
 """By service and query, in the order of the page. What the log holds of lines is told by its story."""

@@ -53,7 +53,7 @@ MORE = "more"
 RISKY = r"=+@\t\r\n\uff1d\uff0b\uff0d\uff20-"
 FORMULA = re.compile(rf"(?:^|(?<=[;\t\r\n]))(?=[{RISKY}])")
 """A cell that begins so is a formula to spreadsheets (OWASP, CSV injection); an apostrophe before it makes it text.
-Where semicolons or tabs part cells, as the former do in the Netherlands, one text is several cells.
+Where semicolons or tabs part cells, as semicolons do in the Netherlands, one text is several cells.
 """
 
 ABOUT = """\

@@ -189,6 +189,8 @@ def break_glass(
         cells = (one["idx"], one["child"], one["member"], one["role"], one["starts_at"][:16], one["ends_at"][:16])
         table.add_row(*map(str, cells), _review(one))
     print_table(table if found["emergencies"] else "No emergency access.")
+    for notice in found["held_back"]:
+        Console(highlight=False, soft_wrap=True).print(escape(notice))
     print_more(found)
 
 

@@ -10,14 +10,14 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.audit.facts import ANSWERS, Facts
 from services.audit.facts import Asked as Consent
-from services.audit.facts import Facts
 from services.audit.judging import Page as Judged
 from services.audit.judging import part_of, review_due_at, within
 from services.audit.pages import Index, Moment, Page, may_look, page_of, shown
 from services.audit.story import Language, held_back, sentences
 from shared.events.base import Event
-from shared.events.network import EmergencyEnded, EmergencyReviewed, EmergencyStarted
+from shared.events.network import ConsentGiven, EmergencyEnded, EmergencyReviewed, EmergencyStarted
 from shared.events.words import school_subject
 from shared.text import Code
 from shared.unit import Asked, Change, Endpoint, Query, Snapshot
@@ -59,9 +59,13 @@ class LogLooks(Page):
 
 
 class BreakGlass(Query):
-    """Every emergency access in the school, or to one child, newest first, and whether it was reviewed."""
+    """Every emergency access in the school, or to one child, newest first, and whether it was reviewed.
+
+    `held_back` of the answer says, as a story's does, that the law lets the school hold some back from this reader.
+    """
 
     child: UUID | None = None
+    language: Language = Language.ENGLISH
     before: Index | None = None
     limit: Limit = 50
 
@@ -134,7 +138,8 @@ def decide_break_glass(asked: Asked[BreakGlass], seen: Snapshot) -> Change:
     permit = may_look(asked, seen, *subjects)
     now, rows = datetime.fromisoformat(seen.state["now"]), seen.state["emergencies"]
     found = [_emergency(row, now) for row in rows]
-    result = {"emergencies": found, "next": rows[-1]["idx"] if len(rows) == body.limit else None}
+    result: dict[str, Any] = {"emergencies": found, "next": rows[-1]["idx"] if len(rows) == body.limit else None}
+    result["held_back"] = held_back(seen.state["held"], body.language, young=body.child == asked.actor.id)
     return shown(permit, "break-glass", subjects[0], result, things=len(found))
 
 
@@ -174,7 +179,8 @@ def decide_consents(asked: Asked[Consents], seen: Snapshot) -> Change:
 def _consent(id_: UUID, one: Consent, events: Sequence[Event], on: datetime, only: UUID | None) -> dict[str, Any]:
     last = next(e for e in reversed(events) if e.thing == id_)
     state = str(last.content["data"]["fact"]["state"])
-    answered = {str(e.act.actor): e.occurred_at.isoformat() for e in events if e.thing == id_}
+    given = [e for e in events if e.thing == id_ and any(e.is_a(fact) for fact in ANSWERS)]
+    answered = {e.fact(ConsentGiven).giver: e.occurred_at.isoformat() for e in given}  # each answer has its fields
     return {
         "consent": str(id_),
         "version": one.version,
@@ -186,7 +192,7 @@ def _consent(id_: UUID, one: Consent, events: Sequence[Event], on: datetime, onl
         "starts_at": one.span.since.isoformat(),
         "ends_at": one.span.until.isoformat(),
         "answers": [
-            {"giver": str(who), "answer": answer.kind, "capacity": answer.capacity.value, "at": answered.get(str(who))}
+            {"giver": str(who), "answer": answer.kind, "capacity": answer.capacity.value, "at": answered.get(who)}
             for who, answer in sorted(one.answers.items())
             if only is None or who == only
         ],
@@ -201,7 +207,8 @@ def decide_story(asked: Asked[Story], seen: Snapshot) -> Change:
     page = page_of(body, seen.state["lines"])
     events = [Event.parse(text.encode()) for text in seen.state["events"]]
     told = sentences(page["lines"], events, asked.actor.id, body.language)
-    result = {"sentences": told, "next": page["next"], "held_back": held_back(seen.state["held"], body.language)}
+    held = held_back(seen.state["held"], body.language, young=body.child == asked.actor.id)
+    result = {"sentences": told, "next": page["next"], "held_back": held}
     return shown(permit, "story", body.child, result, things=len(told))
 
 

@@ -1,19 +1,22 @@
 """Who looked, told to parents and young people in plain sentences (language level B1), Dutch and English. Pure.
 
-No names: the log holds none. Roles, days and reasons say enough to ask the school about it.
+Dutch says *u* to a parent, and *je* to a young person who reads about itself. No names: the log holds none. Roles, days
+and reasons say enough to ask the school about it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.audit.facts import Facts
+from services.audit.model import LARGEST_INT
 from shared.events.base import Event
-from shared.events.network import Capacity, ConsentGiven
+from shared.events.network import Capacity, ConsentAsked, ConsentGiven
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
@@ -30,7 +33,7 @@ ENGLISH = "January February March April May June July August September October N
 MONTHS = {Language.DUTCH: tuple(DUTCH.split(" ")), Language.ENGLISH: tuple(ENGLISH.split(" "))}
 ROLES = {
     "guardian": ("een ouder of verzorger", "a parent or carer"),
-    "child": ("je kind zelf", "your child"),
+    "child": ("uw kind zelf", "your child"),
     "teacher": ("de leraar", "the teacher"),
     "internal_coordinator": ("de intern begeleider", "the internal coordinator"),
     "school_social_worker": ("de schoolmaatschappelijk werker", "the school social worker"),
@@ -62,7 +65,7 @@ KINDS = {
     "log": ("dit overzicht", "this overview"),
 }
 WHY = {
-    "guidance": ("om je kind te begeleiden", "to guide your child"),
+    "guidance": ("om uw kind te begeleiden", "to guide your child"),
     "care_coordination": ("om de hulp op elkaar af te stemmen", "to coordinate the help"),
     "transfer": ("voor de overstap naar een andere school", "for the move to another school"),
     "local_tool": ("voor een programma dat school gebruikt", "for a program that the school uses"),
@@ -79,15 +82,28 @@ GROUND = {
     "own_data": ("omdat het om eigen gegevens gaat", "because it is about their own data"),
     "anonymous_aggregate": ("zonder dat te zien is om wie het gaat", "without seeing who it is about"),
 }
-YOURS = {"own_data": ("om je eigen gegevens te bekijken", "to see your own data")}
+YOURS = {"own_data": ("om uw eigen gegevens te bekijken", "to see your own data")}
 """Why, to whoever looked."""
-YOUR_GROUND = {"own_data": ("omdat het om je eigen gegevens gaat", "because it is about your own data")}
+YOUR_GROUND = {"own_data": ("omdat het om uw eigen gegevens gaat", "because it is about your own data")}
 YOUNG = {
     "guidance": ("om jou te begeleiden", "to guide you"),
     "network": ("wie er bij jou betrokken is", "who is involved with you"),
     "parental_authority": ("als iemand met gezag over jou", "as someone with authority over you"),
 }
 """What and why, to a young person who reads about itself."""
+YOUNG_YOURS = {"own_data": ("om je eigen gegevens te bekijken", "to see your own data")}
+YOUNG_GROUND = {"own_data": ("omdat het om je eigen gegevens gaat", "because it is about your own data")}
+LOOKED = {
+    "view": ("keek op {day} naar {what}", "looked at {what} on {day}"),
+    "export": ("nam op {day} een kopie mee van {what}", "took a copy of {what} along on {day}"),
+}
+TRIED = {
+    "view": ("wilde op {day} kijken naar {what}", "wanted to look at {what} on {day}"),
+    "receive": ("wilde op {day} kijken naar {what}", "wanted to look at {what} on {day}"),
+    "export": ("wilde op {day} een kopie meenemen van {what}", "wanted to take a copy of {what} along on {day}"),
+}
+CHANGE = ("wilde op {day} iets veranderen in {what}", "wanted to change something in {what} on {day}")
+"""What was done, or tried in vain, by the line's action."""
 HELD_GROUND = {
     "child_protection": ("om een kind te beschermen", "to protect a child"),
     "others_protection": ("om iemand anders te beschermen", "to protect somebody else"),
@@ -108,27 +124,27 @@ def sentences(
 
     `events` are those of the child's consents; `reader` is who it is told to.
     """
-    given = [event for event in events if event.is_a(ConsentGiven)]
+    given = Yeses(events)
     return [
         {"idx": line["idx"], "at": line["occurred_at"], "sentence": _sentence(line, given, reader, language)}
         for line in lines
     ]
 
 
-def held_back(told: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
+def held_back(told: Sequence[Mapping[str, Any]], language: Language, *, young: bool = False) -> list[str]:
     """Returns a sentence a restriction that its reader may know of (`ground`, `ends_at`): that lines are held back,
-    why, until when, and where to complain.
+    why, until when, and where to complain. `young`: the reader is the child itself.
     """
-    return [_held(one, language) for one in told]
+    return [_held(one, language, "Ben je" if young else "Bent u") for one in told]
 
 
-def _held(one: Mapping[str, Any], language: Language) -> str:
+def _held(one: Mapping[str, Any], language: Language, are_you: str) -> str:
     day = day_of(one["ends_at"], language)
     dutch, english = HELD_GROUND[one["ground"]]
     if language is Language.DUTCH:
         return (
             f"Tot {day} kan een deel van dit overzicht verborgen zijn, {dutch}. Dat mag volgens de wet "
-            "(artikel 41 van de UAVG). Ben je het er niet mee eens? Vraag het school, of ga naar de Autoriteit "
+            f"(artikel 41 van de UAVG). {are_you} het er niet mee eens? Vraag het school, of ga naar de Autoriteit "
             "Persoonsgegevens."
         )
     return (
@@ -137,55 +153,76 @@ def _held(one: Mapping[str, Any], language: Language) -> str:
     )
 
 
-def _sentence(line: Mapping[str, Any], given: Sequence[Event], reader: UUID, language: Language) -> str:
-    dutch = language is Language.DUTCH
-    own = line["actor"] == str(reader)
+class Yeses:
+    """The yeses to a child's consents that looks rest on."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = events
+        self._known: dict[tuple[str, Any], list[Event]] = {}
+
+    def under(self, line: Mapping[str, Any]) -> list[Event]:
+        """Returns those that stood when the consent had the version that the line names, oldest first."""
+        consent, version = str(line.get("consent")), line.get("consent_version")
+        key = (consent, version or line["occurred_at"])
+        if key not in self._known:
+            until = datetime.max.replace(tzinfo=UTC) if version else datetime.fromisoformat(line["occurred_at"])
+            self._known[key] = self._under(consent, version or LARGEST_INT, until)
+        return self._known[key]
+
+    def _under(self, consent: str, version: int, until: datetime) -> list[Event]:
+        told = [event for event in self._events if str(event.thing) == consent and event.occurred_at <= until]
+        told = [event for event in told if event.fact(ConsentAsked).consent_version <= version]  # each has its fields
+        given = {event.fact(ConsentGiven).giver: event for event in told if event.is_a(ConsentGiven)}
+        answers = [one.answers for one in Facts().take(told).consents.values()]
+        stood = [given[who] for one in answers for who, answer in one.items() if answer.kind == "given"]
+        return sorted(stood, key=lambda event: event.occurred_at)
+
+
+def _sentence(line: Mapping[str, Any], given: Yeses, reader: UUID, language: Language) -> str:
+    place = 0 if language is Language.DUTCH else 1
+    own, itself = line["actor"] == str(reader), line.get("about") == str(reader)
     role = line.get("role") or line.get("kind")
-    who = ("jij" if dutch else "you") if own else _word(ROLES, role, "role", language)
+    who = ("jij" if itself else "u", "you")[place] if own else _word(ROLES, role, "role", language)
     who = who[0].upper() + who[1:]
-    young = YOUNG if line.get("about") == str(reader) else {}
+    young = YOUNG if itself else {}
     what = _word({**KINDS, **young}, line["category"], "category", language)
     day = day_of(line["occurred_at"], language)
-    why = _word({**WHY, **young, **(YOURS if own else {})}, line["purpose"], "purpose", language)
+    yours = (YOUNG_YOURS if itself else YOURS) if own else {}
+    why = _word({**WHY, **young, **yours}, line["purpose"], "purpose", language)
+    action = line.get("action", "view")
     if line["outcome"] == "denied":
-        if dutch:
-            return f"{who} wilde op {day} kijken naar {what}. Dat mocht niet en is niet gebeurd."
-        return f"{who} wanted to look at {what} on {day}. That was not allowed, and did not happen."
+        tried = TRIED.get(action, CHANGE)[place].format(day=day, what=what)
+        end = ("Dat mocht niet en is niet gebeurd.", "That was not allowed, and did not happen.")[place]
+        return f"{who} {tried}. {end}"
     if line["type"].endswith(".notice.sent.v1"):
-        told = (
-            f"{who} kreeg op {day} een bericht over {what}" if dutch else f"{who} got a message about {what} on {day}"
-        )
-        return f"{told}."
+        return (f"{who} kreeg op {day} een bericht over {what}.", f"{who} got a message about {what} on {day}.")[place]
     if line["type"].endswith(".put-out.made.v1"):  # to a program; that it is for a program its role says
-        got = f"{who} kreeg op {day} {what}" if dutch else f"{who} was given {what} on {day}"
+        got = (f"{who} kreeg op {day} {what}", f"{who} was given {what} on {day}")[place]
         parts = [got] if line["purpose"] == "local_tool" else [got, why]
         return f"{', '.join([*parts, _ground(line, given, reader, language)])}."
-    # Dutch puts the verb second: "jij keek", "de leraar keek".
-    looked = f"{who} keek op {day} naar {what}" if dutch else f"{who} looked at {what} on {day}"
-    return f"{looked}, {why}, {_ground(line, given, reader, language)}."
+    # Dutch puts the verb second: "u keek", "de leraar keek".
+    looked = LOOKED.get(action, LOOKED["view"])[place].format(day=day, what=what)
+    return f"{who} {looked}, {why}, {_ground(line, given, reader, language)}."
 
 
-def _ground(line: Mapping[str, Any], given: Sequence[Event], reader: UUID, language: Language) -> str:
-    dutch = language is Language.DUTCH
+def _ground(line: Mapping[str, Any], given: Yeses, reader: UUID, language: Language) -> str:
+    place = 0 if language is Language.DUTCH else 1
+    itself = line.get("about") == str(reader)
     if line.get("basis") != "consent":
         none = ("om een reden die niet genoemd is", "for a reason that is not named")
-        young = YOUNG if line.get("about") == str(reader) else {}
-        yours = YOUR_GROUND if line["actor"] == str(reader) else {}
-        return {**GROUND, **young, **yours}.get(str(line.get("basis")), none)[0 if dutch else 1]
-    before = [
-        event
-        for event in given
-        if str(event.thing) == line.get("consent") and event.occurred_at <= datetime.fromisoformat(line["occurred_at"])
-    ]
-    mine = [event for event in before if event.fact(ConsentGiven).giver == reader]
-    told = (mine or before)[-1:]
-    day = day_of(told[0].content["time"], language) if told else ""
-    on = f" op {day}" if dutch and day else f" on {day}" if day else ""
+        young = YOUNG if itself else {}
+        yours = (YOUNG_GROUND if itself else YOUR_GROUND) if line["actor"] == str(reader) else {}
+        return {**GROUND, **young, **yours}.get(str(line.get("basis")), none)[place]
+    yeses = given.under(line)
+    mine = [event for event in yeses if event.fact(ConsentGiven).giver == reader]
+    told = (mine or yeses)[-1:]
+    on = (" op ", " on ")[place] + day_of(told[0].content["time"], language) if told else ""
     if mine:
-        return f"omdat jij daarvoor{on} toestemming gaf" if dutch else f"because you consented{on}"
+        you = "jij" if itself else "u"
+        return (f"omdat {you} daarvoor{on} toestemming gaf", f"because you consented{on}")[place]
     if told and told[0].fact(ConsentGiven).capacity is Capacity.SELF:
-        return f"omdat je kind daarvoor{on} toestemming gaf" if dutch else f"because your child consented{on}"
-    return f"omdat daarvoor{on} toestemming is gegeven" if dutch else f"because consent was given{on}"
+        return (f"omdat uw kind daarvoor{on} toestemming gaf", f"because your child consented{on}")[place]
+    return (f"omdat daarvoor{on} toestemming is gegeven", f"because consent was given{on}")[place]
 
 
 def day_of(moment: str, language: Language) -> str:

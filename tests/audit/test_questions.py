@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from services.audit.story import Language, sentences
+from services.audit.story import Language, held_back, sentences
 from shared.errors import Problem
 from shared.events.base import Fact, Viewed
 from shared.events.network import (
@@ -111,6 +112,20 @@ async def test_and_as_was_known_on_a_date(consented: Log) -> None:
     assert (one["purpose"], one["categories"], one["recipient"]) == ("care_coordination", ["goals"], str(CARER))
 
 
+async def test_an_answer_has_its_own_moment_whatever_its_giver_did_later(log: Log) -> None:
+    """The mother says yes on paper, which the school notes; later she asks about the same consent herself."""
+    await log.settle()
+    journal = Journal(log.school, "network")
+    journal.add(ConsentAsked(**consent(1, ConsentState.ASKED)), act(), thing=CONSENT)
+    said = {"giver": MOTHER, "capacity": Capacity.AUTHORITY_HOLDER}
+    given = journal.add(ConsentGiven(**consent(2, ConsentState.GIVEN, **said)), act(TEACHER), thing=CONSENT)
+    journal.at = NOW + 3 * DAY
+    journal.add(ConsentAsked(**consent(2, ConsentState.GIVEN)), act(MOTHER), thing=CONSENT)
+    await log.log(journal.events)
+    (one,) = (await log.ask("consents", AUDITOR, child=CHILD))["consents"]
+    assert [answer["at"] for answer in one["answers"]] == [given.occurred_at.isoformat()]
+
+
 async def test_a_guardian_is_shown_no_other_guardians_answer(log: Log) -> None:
     await log.settle()
     journal = Journal(log.school, "network")
@@ -182,6 +197,7 @@ async def test_a_look_at_the_log_is_a_line_and_is_shown(log: Log) -> None:
     ]
     only = await log.ask("log-looks", who=AUDITOR)
     assert [line["what"] for line in only["lines"]] == ["tail"]
+    assert [len((await log.ask("log-looks", category=one))["lines"]) for one in ("log", "goals")] == [2, 0]
 
 
 # The story -----------------------------------------------------------------------------------------------------------
@@ -208,7 +224,7 @@ def tell(one: dict[str, Any], language: Language, reader: Any = MOTHER) -> str: 
 
 def test_a_look_is_told_with_who_what_when_why_and_on_what_ground() -> None:
     assert tell(line(), Language.DUTCH) == (
-        "De schoolmaatschappelijk werker keek op 3 november 2026 naar de doelen, om je kind te begeleiden, "
+        "De schoolmaatschappelijk werker keek op 3 november 2026 naar de doelen, om uw kind te begeleiden, "
         "omdat dat hoort bij het werk van school."
     )
     assert tell(line(), Language.ENGLISH) == (
@@ -218,8 +234,8 @@ def test_a_look_is_told_with_who_what_when_why_and_on_what_ground() -> None:
 
 
 def test_a_look_by_consent_tells_when_it_was_given_and_by_whom() -> None:
-    one = line(basis="consent", consent=str(CONSENT), role="care_professional")
-    assert tell(one, Language.DUTCH).endswith("omdat jij daarvoor op 12 maart 2026 toestemming gaf.")
+    one = line(basis="consent", consent=str(CONSENT), consent_version=2, role="care_professional")
+    assert tell(one, Language.DUTCH).endswith("omdat u daarvoor op 12 maart 2026 toestemming gaf.")
     assert tell(one, Language.ENGLISH).endswith("because you consented on 12 March 2026.")
     assert tell(one, Language.ENGLISH, TEACHER).endswith("because consent was given on 12 March 2026.")
 
@@ -228,17 +244,18 @@ def test_a_refusal_one_s_own_look_and_a_message_are_told_as_what_they_are() -> N
     assert tell(line(outcome="denied", role=None), Language.DUTCH) == (
         "Iemand wilde op 3 november 2026 kijken naar de doelen. Dat mocht niet en is niet gebeurd."
     )
-    assert tell(line(actor=str(MOTHER)), Language.DUTCH).startswith("Jij keek op 3 november 2026 naar de doelen")
+    assert tell(line(actor=str(MOTHER)), Language.DUTCH).startswith("U keek op 3 november 2026 naar de doelen")
     sent = line(type="nl.samenkracht.notifications.notice.sent.v1", role="guardian")
     assert tell(sent, Language.ENGLISH) == "A parent or carer got a message about the goals on 3 November 2026."
 
 
 def test_what_a_program_is_given_is_told_as_that_and_on_what_ground() -> None:
-    more: dict[str, Any] = {"role": "local_tool", "basis": "consent", "consent": str(CONSENT), "purpose": "local_tool"}
+    more: dict[str, Any] = {"role": "local_tool", "basis": "consent", "purpose": "local_tool"}
+    more |= {"consent": str(CONSENT), "consent_version": 2}
     given = line(type="nl.samenkracht.gate.put-out.made.v1", **more)
     assert tell(given, Language.DUTCH) == (
         "Een programma van school kreeg op 3 november 2026 de doelen, "
-        "omdat jij daarvoor op 12 maart 2026 toestemming gaf."
+        "omdat u daarvoor op 12 maart 2026 toestemming gaf."
     )
     assert tell(given, Language.ENGLISH) == (
         "One of the school's programs was given the goals on 3 November 2026, because you consented on 12 March 2026."
@@ -250,7 +267,7 @@ def test_what_a_program_is_given_is_told_as_that_and_on_what_ground() -> None:
 def test_whoever_looked_reads_of_their_own_data_and_the_platform_is_called_that() -> None:
     own = line(actor=str(MOTHER), purpose="own_data", basis="own_data")
     assert tell(own, Language.ENGLISH).endswith("to see your own data, because it is about your own data.")
-    assert tell(own, Language.DUTCH).endswith("om je eigen gegevens te bekijken, omdat het om je eigen gegevens gaat.")
+    assert tell(own, Language.DUTCH).endswith("om uw eigen gegevens te bekijken, omdat het om uw eigen gegevens gaat.")
     assert "to see their own data" in tell(own, Language.ENGLISH, TEACHER)
     assert tell(line(role=None, kind="service"), Language.DUTCH).startswith("Het platform zelf keek op 3 november 2026")
     tried = line(role=None, kind="tool", outcome="denied")
@@ -265,7 +282,56 @@ def test_a_young_person_is_not_told_of_a_child_of_theirs(language: Language) -> 
             for basis in Basis:
                 one = line(role=role, category="network", purpose=purpose, basis=basis, about=str(CHILD))
                 told_so = tell(one, language, CHILD)
-                assert not any(words in told_so for words in ("your child,", "je kind te", "het kind", "the child"))
+                assert not any(words in told_so for words in ("your child,", "uw", "het kind", "the child"))
+                assert "U " not in told_so
+
+
+def test_dutch_says_u_to_parents_and_je_to_a_young_person() -> None:
+    own: dict[str, Any] = {"purpose": "own_data", "basis": "own_data", "about": str(CHILD)}
+    for reader, u in ((MOTHER, True), (CHILD, False)):
+        texts = [tell(line(actor=str(reader), **own), Language.DUTCH, reader)]
+        texts += [tell(line(about=str(CHILD), purpose=one), Language.DUTCH, reader) for one in Purpose]
+        texts += held_back([{"ground": "supervision", "ends_at": NOW.isoformat()}], Language.DUTCH, young=not u)
+        wrong = {"je", "jij", "jou", "jouw"} if u else {"u", "uw"}
+        said = set(re.findall(r"[a-z]+", " ".join(texts).lower()))
+        assert not said & wrong
+        assert said & ({"u", "uw"} if u else {"je", "jij", "jou"}), "control"
+
+
+def test_what_was_tried_or_taken_along_is_not_told_as_a_look() -> None:
+    tried = line(outcome="denied", action="propose")
+    assert tell(tried, Language.DUTCH) == (
+        "De schoolmaatschappelijk werker wilde op 3 november 2026 iets veranderen in de doelen. "
+        "Dat mocht niet en is niet gebeurd."
+    )
+    assert "wanted to change something in the goals on 3 November 2026." in tell(tried, Language.ENGLISH)
+    taken = line(action="export")
+    assert tell(taken, Language.DUTCH).startswith(
+        "De schoolmaatschappelijk werker nam op 3 november 2026 een kopie mee van de doelen, "
+    )
+    assert tell(taken, Language.ENGLISH).startswith(
+        "The school social worker took a copy of the goals along on 3 November 2026, "
+    )
+    wanted = line(action="export", outcome="denied")
+    assert "wanted to take a copy of the goals along on 3 November 2026." in tell(wanted, Language.ENGLISH)
+
+
+def test_a_look_rests_on_the_yes_that_stood_then_and_on_no_older_one() -> None:
+    """The mother said yes; it was asked anew, and only the father said yes to that."""
+    journal = answered()
+    del journal.events[-1]  # nothing is withdrawn
+    journal.at = NOW + 4 * DAY
+    journal.add(ConsentAsked(**consent(3, ConsentState.ASKED)), act(), thing=CONSENT)
+    said = {"giver": FATHER, "capacity": Capacity.AUTHORITY_HOLDER}
+    journal.add(ConsentGiven(**consent(4, ConsentState.GIVEN, **said)), act(FATHER), thing=CONSENT)
+
+    def why(version: int, reader: Any) -> str:  # noqa: ANN401  an id
+        one = line(basis="consent", consent=str(CONSENT), consent_version=version)
+        return str(sentences([one], journal.events, reader, Language.ENGLISH)[0]["sentence"]).rpartition(", ")[2]
+
+    assert why(2, MOTHER) == "because you consented on 12 March 2026."
+    assert why(4, MOTHER) == "because consent was given on 14 March 2026."
+    assert why(4, FATHER) == "because you consented on 14 March 2026."
 
 
 @pytest.mark.parametrize("language", Language)

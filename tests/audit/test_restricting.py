@@ -289,10 +289,19 @@ async def test_an_emergency_is_held_back_from_parents_and_not_from_auditors(kept
     )
     journal.add(fact, act(basis=Basis.VITAL_INTEREST, emergency=True), CHILD, pseudonym(70))
     await kept.log(journal.events)
-    assert len((await kept.ask("break-glass", MOTHER, child=CHILD))["emergencies"]) == 1
+
+    async def told(who: UUID) -> tuple[int, int]:
+        found = await kept.ask("break-glass", who, child=CHILD)
+        return len(found["emergencies"]), len(found["held_back"])
+
+    assert await told(MOTHER) == (1, 0)
+    await restrict(kept, categories=["goals"], told=False)
+    assert await told(MOTHER) == (0, 0), "that would defeat the purpose"
     await restrict(kept, categories=["goals"])
-    assert (await kept.ask("break-glass", MOTHER, child=CHILD))["emergencies"] == []
-    assert len((await kept.ask("break-glass", child=CHILD))["emergencies"]) == 1
+    assert await told(MOTHER) == (0, 1)
+    (notice,) = (await kept.ask("break-glass", MOTHER, child=CHILD, language="nl"))["held_back"]
+    assert notice.startswith("Tot ")
+    assert await told(AUDITOR) == (1, 0)
 
 
 async def test_it_ends_by_itself_and_can_be_lifted_by_one(kept: Log) -> None:

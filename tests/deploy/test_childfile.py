@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import zipfile
 from pathlib import Path
@@ -148,6 +149,20 @@ async def test_what_people_wrote_is_shown_and_never_becomes_a_tag(language: str)
     assert GOAL not in found.text, "ids and hashes tell a reader nothing; they are in the JSON"
     assert "abab" not in found.text
     assert "01-12-2026" in found.text
+
+
+async def test_dutch_says_u_to_a_parent_and_je_to_the_young_person_whose_file_it_is() -> None:
+    services = Services(forbidden=("goals.plan",))
+    gathered = Gatherer(services.ask, CHILD)
+    await gathered.run()
+    for reader, wrong, right in ((MUM, {"je", "jij", "jou"}, {"u"}), (CHILD, {"u", "uw"}, {"je", "jij", "jou"})):
+        told = page(whole(gathered, "de-eik", CHILD, reader, "2026-11-29T10:00:00+00:00"), "nl")
+        said = {
+            word.lower()
+            for word in re.findall(r"\w+", re.sub(r"<style>.*?</style>|<[^>]*>", " ", told, flags=re.DOTALL))
+        }
+        assert not said & wrong, reader
+        assert right <= said, "control"
 
 
 async def test_the_package_is_for_its_owner_only_as_a_folder_and_as_a_zip(tmp_path: Path) -> None:
