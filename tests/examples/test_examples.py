@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import re
 import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -25,6 +26,7 @@ from tests.support.servers import EmbeddedServers, Servers
 HERE = Path(__file__).parent
 PROPOSED = "nl.samenkracht.goals.goal.proposed.v1"
 LONGEST = 25
+INSTALL = "go install github.com/nats-io/natscli/nats@v0.5.0"
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -170,10 +172,21 @@ async def test_a_node_tool_gets_its_first_event(town: Town) -> None:
         await line_with(program, PROPOSED)
 
 
-async def test_the_nats_command_line_tool_gets_the_next_event(town: Town) -> None:
+async def test_the_nats_command_line_tool_gets_the_next_event_and_acknowledges_it(town: Town) -> None:
     if shutil.which("nats") is None:
-        pytest.skip("NO `nats` COMMAND LINE TOOL HERE: its example was not run")
+        pytest.skip(f"NO `nats` COMMAND LINE TOOL ON PATH: its example was not run. With Go: {INSTALL}")
+    page = (HERE / "nats-cli.md").read_text()
+    assert INSTALL in page
     creds = await town.nats_tool("cli")
     await town.propose()
     async with running("sh", str(HERE / "nats_cli.sh"), creds, town.server) as program:
         await line_with(program, "nl.samenkracht")
+    said = {"tool.creds": creds, "nats://<host>:4222": town.server}
+    for wanted, told in (("consumer next", "Acknowledged message"), ("in.gate.head", '"ok":')):
+        found = re.search(rf"nats --creds [^`\n]*{wanted}[^`\n]*", page)
+        assert found, wanted
+        command = found[0]
+        for words, meant in said.items():
+            command = command.replace(words, meant)
+        async with running("sh", "-c", command) as program:
+            await line_with(program, told)
