@@ -133,7 +133,9 @@ def document(service: str, endpoints: Iterable[Endpoint[Any]]) -> dict[str, Any]
     facts = facts_of(service)
     asked = sorted(endpoints, key=lambda one: one.name)
     bodies: list[type[BaseModel]] = [one.body for one in asked]
-    refs, found = schemas([Act, *facts.values(), *bodies])
+    replies = sorted({one.reply for one in asked if one.reply}, key=lambda one: one.__name__)
+    refs, found = schemas([Act, *facts.values(), *bodies, *replies])
+    told = _told() | {one.__name__: _reply(one, refs[one]) for one in replies}
     parts = [_event(fact, service, refs[fact]) for fact in facts.values()]
     parts += [_request(one, service, refs[one.body]) for one in asked]
     words = inspect.getdoc(LANGUAGE[service]) or ""
@@ -142,11 +144,11 @@ def document(service: str, endpoints: Iterable[Endpoint[Any]]) -> dict[str, Any]
         "id": f"urn:samenkracht:{service}",
         "info": {"title": f"Samenkracht {service}", "version": UNPUBLISHED, "description": words},
         "defaultContentType": "application/json",
-        "channels": {name: channel for name, channel, _, _ in parts} | {"answers": _answers()},
+        "channels": {name: channel for name, channel, _, _ in parts} | {"answers": _answers(told)},
         "operations": {name: operation for name, _, operation, _ in parts},
         "components": {
             "parameters": {"school": SCHOOL},
-            "messages": {name: message for name, _, _, message in parts} | _told(),
+            "messages": {name: message for name, _, _, message in parts} | told,
             "schemas": dict(sorted((found | FIXED).items())),
         },
     }
@@ -177,9 +179,10 @@ def _event(fact: type[Fact], service: str, ref: dict[str, str]) -> Part:
 def _request(endpoint: Endpoint[Any], service: str, ref: dict[str, str]) -> Part:
     name = endpoint.name
     kind, headers = ("qry", "QueryHeaders") if endpoint.is_query else ("cmd", "CommandHeaders")
+    told = endpoint.reply.__name__ if endpoint.reply else "ok"
     reply = {
         "channel": {"$ref": "#/channels/answers"},
-        "messages": [{"$ref": "#/channels/answers/messages/ok"}, {"$ref": "#/channels/answers/messages/problem"}],
+        "messages": [{"$ref": f"#/channels/answers/messages/{one}"} for one in (told, "problem")],
     }
     message = {
         "name": name,
@@ -190,6 +193,11 @@ def _request(endpoint: Endpoint[Any], service: str, ref: dict[str, str]) -> Part
     }
     operation = _operation("receive", name) | {"reply": reply}
     return name, _channel(f"{kind}.{{school}}.{service}.{name}", name), operation, message
+
+
+def _reply(reply: type[BaseModel], ref: dict[str, str]) -> dict[str, Any]:
+    payload = {"type": "object", "required": ["ok"], "properties": {"ok": ref}}
+    return {"name": reply.__name__, "title": reply.__name__, **_summary(reply), "payload": payload}
 
 
 def _summary(model: type[BaseModel]) -> dict[str, str]:
@@ -210,8 +218,8 @@ def _operation(action: str, name: str) -> dict[str, Any]:
     return {"action": action, "channel": channel, "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}]}
 
 
-def _answers() -> dict[str, Any]:
-    messages = {name: {"$ref": f"#/components/messages/{name}"} for name in ("ok", "problem")}
+def _answers(told: Iterable[str]) -> dict[str, Any]:
+    messages = {name: {"$ref": f"#/components/messages/{name}"} for name in told}
     return {"address": None, "description": "The reply subject of the request.", "messages": messages}
 
 

@@ -11,7 +11,7 @@ from shared.db import Connection
 from shared.events.base import Act, Event, NewEvent, Viewed
 from shared.events.erasure import ChildErased, PersonErased
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose
-from shared.unit import Asked, Change, Endpoint, Query, Snapshot
+from shared.unit import Asked, Change, Endpoint, Query, Reply, Snapshot
 
 ALL = 2**31 - 1
 MARK = "INSERT INTO erased (school, id, version, at) VALUES ($1, $2, 1, clock_timestamp()) ON CONFLICT DO NOTHING"
@@ -22,6 +22,13 @@ class ErasurePreview(Query):
     """Asks how many rows of each table would go if this child were erased."""
 
     child: UUID
+
+
+class ErasurePreviewReply(Reply):
+    """How many rows would go, by table."""
+
+    child: UUID
+    rows: dict[str, int]
 
 
 async def mark_erased(conn: Connection, school: str, child: UUID) -> None:
@@ -84,4 +91,4 @@ def preview(producer: str) -> Endpoint[Any]:
         event = NewEvent(fact, about=child, act=permit.act, producer=producer)
         return Change(permits=(permit,), events=(event,), result={"child": str(child), "rows": rows})
 
-    return Endpoint("erasure-preview", ErasurePreview, "read_erasure_preview", decide)
+    return Endpoint("erasure-preview", ErasurePreview, "read_erasure_preview", decide, ErasurePreviewReply)

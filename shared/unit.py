@@ -38,6 +38,16 @@ class Query(Request):
     purpose: Purpose
 
 
+class Reply(BaseModel):
+    """Base of what is answered, as others read it: what stands in `ok`. Fields are only ever added.
+
+    Nothing is made of these on the way: answers are JSON as readers and decisions give it, and the tests hold each that
+    they see against its model.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked(Generic[B]):
     """One request: who asks what, in which school."""
@@ -110,12 +120,14 @@ class Endpoint(Generic[B]):
 
     `reader` is an SQL function `(p_args jsonb) returns jsonb` of `{"subjects": [uuid...], ...state}`; it gets the
     body's JSON plus `school` and `actor`. `decide` may raise Problem (nothing changes) or Denial (journaled).
+    `reply` is what stands in the answer, for the contract; None: it is not told yet.
     """
 
     name: str
     body: type[B]
     reader: str
     decide: Callable[[Asked[B], Snapshot], Change]
+    reply: type[Reply] | None = None
 
     @property
     def is_query(self) -> bool:

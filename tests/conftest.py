@@ -20,6 +20,7 @@ from tests.support.fixtures import (
     ServiceFactory,
 )
 from tests.support.processes import ServiceProcess
+from tests.support.replies import held
 from tests.support.scratch import scratch
 from tests.support.servers import EmbeddedServers, Servers, make_servers
 
@@ -38,6 +39,24 @@ def servers() -> Iterator[Servers]:
             yield made
         finally:
             made.stop()
+
+
+@pytest.fixture(scope="session")
+def untold_replies() -> Iterator[list[str]]:
+    """What of replies was not as the contract tells it."""
+    with held() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _replies_are_as_told(untold_replies: list[str]) -> Iterator[None]:
+    """Fails a test in whose process a reply was given that is not as the contract tells it."""
+    yield
+    wrong = list(dict.fromkeys(untold_replies))
+    untold_replies.clear()
+    assert not wrong, "\n".join(
+        ["replies are not as the contract tells them: see the model beside the endpoint", *wrong]
+    )
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from deploy.topology import NAMES
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "contracts" / "events"
+REPLIES = ROOT / "tests" / "contracts" / "replies"
 TOOLS = "tools"
 """What schools' own tools are told: apart from what services tell each other."""
 TOLD = ("specversion", "id", "source", "type", "time", "subject", "datacontenttype", "school", "thing")
@@ -41,8 +42,10 @@ def complete(documents: Mapping[str, dict[str, Any]], published: Mapping[str, An
     lend_bodies(documents)
     for service, document in documents.items():
         document["info"]["version"] = version(document, published.get(service))
+        answers = answered(document)
         for message in document["components"]["messages"].values():
-            if (example := sample(service, message["name"])) is not None:
+            example = answers.get(message["name"], sample(service, message["name"]))
+            if example is not None:
                 message["examples"] = [{"name": "sample", "payload": example}]
     return dict(documents)
 
@@ -50,7 +53,7 @@ def complete(documents: Mapping[str, dict[str, Any]], published: Mapping[str, An
 def lend_bodies(documents: Mapping[str, dict[str, Any]]) -> None:
     """Put into the tools' document what they ask of services, as those tell it: the purpose may be left out."""
     tools = documents[TOOLS]["components"]
-    for address, message in tools["messages"].items():
+    for address, message in list(tools["messages"].items()):
         _, service, name = (*address.split("."), "", "")[:3]
         if message["payload"] != {} or service not in documents:
             continue
@@ -62,13 +65,31 @@ def lend_bodies(documents: Mapping[str, dict[str, Any]]) -> None:
         body["required"] = [one for one in body.get("required", ()) if one != "purpose"]
         message |= {"summary": lent["summary"], "payload": {"$ref": f"{REF}Asked{body['title']}"}}
         tools["schemas"][f"Asked{body['title']}"] = body
-        waiting = [body]
+        waiting = [body, *lend_reply(documents[TOOLS], documents[service], address, name)]
         while waiting:
             for needed in names_in(waiting.pop()):
                 if needed not in tools["schemas"]:
                     tools["schemas"][needed] = lender["schemas"][needed]
                     waiting.append(lender["schemas"][needed])
     tools["schemas"] = dict(sorted(tools["schemas"].items()))
+
+
+def lend_reply(tools: dict[str, Any], lender: Mapping[str, Any], address: str, name: str) -> list[Any]:
+    """Put into the tools' document what a service answers; return the payload, which may point to more."""
+    reply = lender["operations"][name]["reply"]["messages"][0]["$ref"].rpartition("/")[2]
+    tools["components"]["messages"][reply] = message = lender["components"]["messages"][reply]
+    tools["channels"]["answers"]["messages"][reply] = {"$ref": f"#/components/messages/{reply}"}
+    tools["operations"][address]["reply"]["messages"][0] = {"$ref": f"#/channels/answers/messages/{reply}"}
+    return [message["payload"]]
+
+
+def answered(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the golden samples of replies by message, as they come."""
+    said = document["channels"].get("answers", {"messages": {}})["messages"]
+    kept: dict[str, Any] = {}
+    for path in sorted(REPLIES.glob("*.json")):
+        kept |= json.loads(path.read_text())
+    return {name: {"ok": kept[name]} for name in said if name in kept}
 
 
 def sample(service: str, name: str) -> dict[str, Any] | None:

@@ -25,6 +25,8 @@ class Entry:
     """Of an event the CloudEvents type, of a request the last token of its subject."""
     address: str
     message: Mapping[str, Any]
+    reply: Mapping[str, Any] | None = None
+    """The message that answers it, where it is told what stands in that."""
 
     @property
     def summary(self) -> str:
@@ -42,22 +44,36 @@ def entries(documents: Mapping[str, Any]) -> Iterator[Entry]:
         for name in document["operations"]:
             address = document["channels"][name]["address"] or name
             kind = {"cmd": "command", "qry": "query", "in": "request"}.get(address.partition(".")[0], "event")
-            message = document["components"]["messages"][name]
-            yield Entry(service, kind, message["name"], address, message)
+            messages = document["components"]["messages"]
+            told = document["operations"][name].get("reply", {}).get("messages", [{"$ref": "ok"}])[0]
+            reply = told["$ref"].rpartition("/")[2]
+            message = messages[name]
+            yield Entry(service, kind, message["name"], address, message, messages[reply] if reply != "ok" else None)
 
 
 def alone(document: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
     """Return an entry's payload as one JSON Schema 2020-12 that needs nothing beside it."""
+    return _alone(document, entry.message["payload"], f"urn:samenkracht:{entry.service}:{entry.kind}:{entry.name}")
+
+
+def reply_alone(document: Mapping[str, Any], entry: Entry) -> dict[str, Any] | None:
+    """Return what an entry is answered in the same way; None: nothing is, or it is not told."""
+    if entry.reply is None:
+        return None
+    of = f"urn:samenkracht:{entry.service}:{entry.kind}:{entry.name}:reply"
+    return _alone(document, entry.reply["payload"], of)
+
+
+def _alone(document: Mapping[str, Any], payload: Mapping[str, Any], name_: str) -> dict[str, Any]:
     every = document["components"]["schemas"]
     needed: dict[str, Any] = {}
-    waiting = [entry.message["payload"]]
+    waiting = [payload]
     while waiting:
         for name in names_in(waiting.pop()):
             if name not in needed:
                 needed[name] = every[name]
                 waiting.append(every[name])
-    told = {"$schema": DIALECT, "$id": f"urn:samenkracht:{entry.service}:{entry.kind}:{entry.name}"}
-    made: dict[str, Any] = told | _moved(entry.message["payload"])
+    made: dict[str, Any] = {"$schema": DIALECT, "$id": name_} | _moved(payload)
     if needed:
         made["$defs"] = {name: _moved(needed[name]) for name in sorted(needed)}
     return made

@@ -26,6 +26,9 @@ def shape(document: Json) -> dict[str, Any]:
         told = {"action": operation["action"], "type": message["name"], "payload": bare(message["payload"])}
         if "headers" in message:
             told["headers"] = bare(message["headers"])
+        if "reply" in operation:
+            given = [messages[one["$ref"].rpartition("/")[2]] for one in operation["reply"]["messages"]]
+            told["reply"] = {"problem" if one["name"] == "problem" else "ok": bare(one["payload"]) for one in given}
         binds[channels[name]["address"] or name] = told
     kept = {name: bare(schema) for name, schema in document["components"]["schemas"].items()}
     return {"operations": binds, "schemas": kept}
@@ -50,11 +53,15 @@ def bare(schema: Any) -> Any:  # noqa: ANN401  JSON
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Two shapes of one service, and whether what is compared comes in (a command) or goes out (an event)."""
+    """Two shapes of one service, and whether what is compared comes in (a command) or goes out (an event, a reply).
+
+    `kept`: what was said before is said again, so that what is new may lack in it; of what a query answers nothing is.
+    """
 
     old: Json
     new: Json
     comes_in: bool
+    kept: bool = True
 
     def schemas(self, old: Any, new: Any, at: str, seen: frozenset[tuple[str, str]] = frozenset()) -> Iterator[str]:  # noqa: ANN401  JSON
         """Tell what another program, built on the old schema, would trip over in the new one."""
@@ -133,7 +140,8 @@ class Compared:
             else:
                 yield f"{at}/{name}: is gone"
         had, has = set(old.get("required", ())), set(new.get("required", ()))
-        yield from (f"{at}/{name}: is required now" for name in sorted(has - had))
+        if self.kept:
+            yield from (f"{at}/{name}: is required now" for name in sorted(has - had))
         if not self.comes_in:
             yield from (f"{at}/{name}: may be absent now" for name in sorted((had - has) & after.keys()))
 
@@ -164,7 +172,16 @@ def differences(old: Json, new: Json) -> list[str]:
         for part in ("payload", "headers"):
             if part in was or part in now:
                 broken += compared.schemas(was.get(part, {}), now.get(part, {}), f"{address} {part}")
+        broken += _replies(old, new, was, now, address)
     return broken
+
+
+def _replies(old: Json, new: Json, was: Json, now: Json, address: str) -> Iterator[str]:
+    """Tell what a reader of replies would trip over. A command's are kept for a day, for whoever asks it again."""
+    asks = was.get("headers", {}).get("$ref", "").endswith("/QueryHeaders")
+    compared = Compared(old, new, comes_in=False, kept=not asks)
+    for part, reply in was.get("reply", {}).items():
+        yield from compared.schemas(reply, now.get("reply", {}).get(part, {}), f"{address} reply {part}")
 
 
 def _merged(under: Json, over: Json) -> dict[str, Any]:

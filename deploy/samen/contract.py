@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.contract.kept import Entry, alone, entries, read
+from deploy.contract.kept import Entry, alone, entries, read, reply_alone
 from deploy.contract.layout import pretty
 from deploy.samen.asking import as_json
+from deploy.samen.options import AsJson
 from deploy.samen.tables import print_table
 
 app = typer.Typer(no_args_is_help=True, help="What other programs may build on: every event, command and query.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 KINDS = ("event", "command", "query", "request")
 
 
@@ -26,7 +27,7 @@ KINDS = ("event", "command", "query", "request")
 def list_(
     service: Annotated[str | None, typer.Option("--service", help="Of one service only.")] = None,
     kind: Annotated[str | None, typer.Option("--kind", help="event, command, query or request (of a tool).")] = None,
-    json_: Json = False,
+    json_: AsJson = False,
 ) -> None:
     """List every event, command and query, with the subject that it goes over."""
     documents = read()
@@ -53,9 +54,9 @@ def show(
     service: Annotated[
         str | None, typer.Option("--service", help="Where several services have one of that name.")
     ] = None,
-    json_: Json = False,
+    json_: AsJson = False,
 ) -> None:
-    """Show one: in words, its subject, an example, and its body as a JSON Schema 2020-12 of its own."""
+    """Show one: in words, its subject, an example, its body and its reply, each as a JSON Schema 2020-12 of its own."""
     documents = read()
     found = [one for one in entries(documents) if name in _names(one) and service in {None, one.service}]
     if not found:
@@ -67,9 +68,12 @@ def show(
         raise typer.BadParameter(f"{services} have one each: add --service", param_hint="NAME")
     one = found[0]
     schema = alone(documents[one.service], one)
-    examples = [example["payload"] for example in one.message.get("examples", ())]
+    examples = _examples(one.message)
+    reply = reply_alone(documents[one.service], one)
+    replies = _examples(one.reply or {})
     if json_:
-        as_json(_row(one) | {"examples": examples, "schema": schema})
+        told = {} if reply is None else {"reply_examples": replies, "reply_schema": reply}
+        as_json(_row(one) | {"examples": examples, "schema": schema, **told})
         return
     console = Console(soft_wrap=True, highlight=False)
     console.print(
@@ -78,18 +82,40 @@ def show(
     for example in examples:
         console.print(f"\nFor example:\n{escape(pretty(example))}")
     console.print(f"\nJSON Schema:\n{escape(pretty(schema))}")
+    if one.kind != "event":
+        _show_reply(console, replies, reply)
 
 
 @app.command()
 def write(folder: Annotated[Path, typer.Argument(help="A folder; it is made. What is in it stays.")]) -> None:
-    """Write all of it: an AsyncAPI 3 document a service, and a JSON Schema 2020-12 for each event and request."""
+    """Write all of it: an AsyncAPI 3 document a service, a JSON Schema 2020-12 for each event, request and reply."""
     documents = read()
     for service, document in documents.items():
         _keep(folder / "asyncapi" / f"{service}.json", document)
+    count = 0
     for one in entries(documents):
-        _keep(folder / "schemas" / one.service / one.kind / f"{one.name}.json", alone(documents[one.service], one))
-    told = f"{len(documents)} AsyncAPI documents and {len(list(entries(documents)))} schemas are in {folder}"
+        place = folder / "schemas" / one.service / one.kind
+        made = {f"{one.name}.json": alone(documents[one.service], one)}
+        if (reply := reply_alone(documents[one.service], one)) is not None:
+            made[f"{one.name}.reply.json"] = reply
+        for name, schema in made.items():
+            _keep(place / name, schema)
+        count += len(made)
+    told = f"{len(documents)} AsyncAPI documents and {count} schemas are in {folder}"
     Console(soft_wrap=True, highlight=False).print(escape(told))
+
+
+def _examples(message: Mapping[str, Any]) -> list[Any]:
+    return [example["payload"] for example in message.get("examples", ())]
+
+
+def _show_reply(console: Console, examples: list[Any], schema: Mapping[str, Any] | None) -> None:
+    if schema is None:
+        console.print('\nAnswered with {"ok": ...}, of which nothing is promised yet, or {"problem": ...} (RFC 9457).')
+        return
+    for example in examples:
+        console.print(f"\nAnswered, for example:\n{escape(pretty(example))}")
+    console.print(f"\nJSON Schema of the answer, where it is no problem (RFC 9457):\n{escape(pretty(schema))}")
 
 
 def _names(entry: Entry) -> set[str]:

@@ -14,6 +14,7 @@ from services.goals.clocks import DAY, FIRST_PLAN_WITHIN, LEAD, Clock, Told, fir
 from services.goals.model import today
 from services.goals.own_acts import act_of_service
 from services.goals.plan import stewards
+from services.goals.plan_replies import RemindedReply
 from shared.db import Connection
 from shared.errors import Problem, ProblemType
 from shared.events.base import Event, NewEvent
@@ -92,7 +93,7 @@ def decide_remind(asked: Asked[RemindPlans], seen: Snapshot) -> Change:
     return Change(permits=(), events=tuple(events), rows=tuple(rows), reply={"clocks": len(rows)})
 
 
-REMIND = Endpoint("remind-plans", RemindPlans, "read_clocks", decide_remind)
+REMIND = Endpoint("remind-plans", RemindPlans, "read_clocks", decide_remind, RemindedReply)
 
 
 def _failed(unit: Unit, school: str, kind: str) -> None:

@@ -1,8 +1,12 @@
-"""One sample of every event ever published: `python -m tests.contracts.golden` adds the missing ones, changes none."""
+"""One sample of every event and reply ever published: `python -m tests.contracts.golden` adds what is missing.
+
+It changes no sample of an event, and takes nothing from one of a reply: a field that a reply lost turns its test red.
+"""
 
 from __future__ import annotations
 
 import enum
+import importlib
 import json
 import types
 import typing
@@ -13,12 +17,16 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from deploy.contract.layout import pretty
+from deploy.topology import NAMES
 from shared.contract import EVERYWHERE, LANGUAGE
 from shared.events.base import Act, Fact, NewEvent
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
+from shared.unit import Endpoint, Reply
 
 FOLDER = Path(__file__).parent / "events"
-PLAIN: dict[type, Any] = {
+REPLIES = Path(__file__).parent / "replies"
+PLAIN: dict[Any, Any] = {
     int: 3,
     str: "code",
     bool: True,
@@ -26,6 +34,7 @@ PLAIN: dict[type, Any] = {
     UUID: UUID("018f3b5e-0000-7000-8000-000000000001"),
     datetime: datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
     date: date(2026, 3, 29),
+    Any: "code",
 }
 
 
@@ -87,8 +96,44 @@ def _value(annotation: Any) -> Any:  # noqa: ANN401  whatever the field's type i
     return _fill(annotation)
 
 
+def replies(service: str) -> dict[str, type[Reply]]:
+    """Returns what a service answers, by name."""
+    endpoints: tuple[Endpoint[Any], ...] = importlib.import_module(f"services.{service}.commands").ENDPOINTS
+    return {one.reply.__name__: one.reply for one in endpoints if one.reply is not None}
+
+
+def reply_sample(reply: type[Reply]) -> dict[str, Any]:
+    """Returns a reply with every field filled."""
+    made: dict[str, Any] = json.loads(_fill(reply).model_dump_json())
+    return made
+
+
+def kept_replies(service: str) -> dict[str, Any]:
+    """Returns the golden samples of a service's replies."""
+    path = REPLIES / f"{service}.json"
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return kept
+
+
+def grown(kept: Any, today: Any) -> Any:  # noqa: ANN401  JSON
+    """Returns what was kept, with the fields that came since."""
+    if isinstance(kept, dict) and isinstance(today, dict):
+        return {name: grown(kept[name], today[name]) if name in kept else today[name] for name in today} | {
+            name: value for name, value in kept.items() if name not in today
+        }
+    if isinstance(kept, list) and isinstance(today, list) and today:
+        return [grown(one, today[0]) for one in kept]
+    return kept
+
+
 def main() -> None:
-    """Write a sample for each event that has none yet."""
+    """Write a sample for each event and reply that has none yet, and the fields that a reply has gained."""
+    REPLIES.mkdir(exist_ok=True)
+    for service in NAMES:
+        kept = kept_replies(service)
+        today = {name: reply_sample(reply) for name, reply in sorted(replies(service).items())}
+        if today:
+            (REPLIES / f"{service}.json").write_text(pretty(dict(sorted(grown(kept, today).items()))) + "\n")
     FOLDER.mkdir(exist_ok=True)
     for name, fact in sorted(catalogue().items()):
         path = FOLDER / f"{name}.json"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.topology import NAMES
 from shared.events.base import Event
-from tests.contracts.golden import FOLDER, catalogue, sample
+from tests.contracts.golden import FOLDER, catalogue, kept_replies, replies, sample
+from tests.support.replies import untold
 
 SAMPLES = sorted(FOLDER.glob("*.json"))
 FACTS = catalogue()
@@ -36,6 +38,14 @@ def test_an_event_only_ever_gains_fields(name: str) -> None:
     published = json.loads((FOLDER / f"{name}.json").read_text())
     today = sample(FACTS[name])
     assert _keys(published) <= _keys(today)
+
+
+@pytest.mark.parametrize("service", NAMES)
+def test_a_reply_keeps_every_field_that_it_ever_had_as_it_was(service: str) -> None:
+    kept, today = kept_replies(service), replies(service)
+    assert kept.keys() == today.keys(), "add what is new: python -m tests.contracts.golden"
+    for name, reply in kept.items():
+        assert untold(name, today[name], reply) == []
 
 
 def _keys(value: object, at: str = "") -> set[str]:

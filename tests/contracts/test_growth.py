@@ -186,6 +186,52 @@ def test_rules_that_no_message_of_today_needs(action: str, old: dict[str, Any], 
     assert any(told in line for line in found) if told else found == [], found
 
 
+HAD: dict[str, Any] = {
+    "type": "object",
+    "properties": {"ok": ALPHA | {"properties": {"a": TEXT, "b": NUMBER}, "required": ["a", "b"]}},
+}
+HEADED = ("CommandHeaders", "QueryHeaders")
+REPLIES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("a field is gone", {"properties": {"a": TEXT}, "required": ["a"]}, "/ok/b: is gone", "/ok/b: is gone"),
+    (
+        "a field is of another type",
+        {"properties": {"a": TEXT, "b": TEXT}},
+        "/ok/b: was integer, is string",
+        "/ok/b: was integer, is string",
+    ),
+    ("a field may be absent", {"required": ["a"]}, "/ok/b: may be absent now", "/ok/b: may be absent now"),
+    ("a field came", {"properties": {"a": TEXT, "b": NUMBER, "c": TEXT}}, "", ""),
+    (
+        "a field came that is always there: not in what a command answered yesterday",
+        {"properties": {"a": TEXT, "b": NUMBER, "c": TEXT}, "required": ["a", "b", "c"]},
+        "/ok/c: is required now",
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("_name", "change", "command_told", "query_told"), REPLIES, ids=[one[0] for one in REPLIES])
+def test_a_reply_only_ever_gains_fields(_name: str, change: dict[str, Any], command_told: str, query_told: str) -> None:
+    now = {**HAD, "properties": {"ok": HAD["properties"]["ok"] | change}}
+    for headers, told in zip(HEADED, (command_told, query_told), strict=True):
+        asked = {
+            "action": "receive",
+            "type": "x",
+            "payload": {},
+            "headers": {"$ref": f"#/components/schemas/{headers}"},
+        }
+        old, new = (
+            dict[str, Any](operations={"x": asked | {"reply": {"ok": reply}}}, schemas={key: {} for key in HEADED})
+            for reply in (HAD, now)
+        )
+        found = differences(old, new)
+        assert any(told in line for line in found) if told else found == [], found
+        gone = deepcopy(old)
+        del gone["operations"]["x"]["reply"]
+        assert any("reply ok" in line for line in differences(old, gone))
+        assert differences(gone, old) == []
+
+
 def test_a_version_is_the_published_one_until_something_is_added_and_publishing_makes_it_binding(
     tmp_path: Path,
 ) -> None:
