@@ -12,7 +12,8 @@ from rich.text import Text
 
 from deploy.samen.asking import as_json, do
 from deploy.samen.client import Client
-from deploy.samen.inbox import As, School
+from deploy.samen.inbox import As
+from deploy.samen.options import AsJson, School
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.notifications import Channel
@@ -21,7 +22,6 @@ from shared.events.words import school_subject
 SERVICE = "notifications"
 AddressId = Annotated[UUID, typer.Argument(help="The address's id, as `addresses` shows it.")]
 Through = Annotated[Channel, typer.Option("--channel", help="Through what.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 STATES = {"verified": "", "unverified": "yellow", "stopped": "red"}
 SAYS = {
     "unverified": "A code is on its way there. Confirm it with `samen notifications verify-address`.",

@@ -26,6 +26,7 @@ from deploy.samen.asking import as_json as print_json
 from deploy.samen.asking import do
 from deploy.samen.client import Client
 from deploy.samen.export import export, verify_pack
+from deploy.samen.options import As, AsJson, School, WhyLog
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.words import Category, Outcome, Purpose, Role
@@ -42,10 +43,6 @@ ELSEWHERE = (
 )
 ONE = typer.Option("--school", help="Only this school.")
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
-Why = Annotated[Purpose, typer.Option("--purpose", help="Why: oversight for auditors, own_data for one's own child.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Since = Annotated[datetime | None, typer.Option("--since", formats=FORMATS, help="From this moment on (UTC).")]
 Until = Annotated[datetime | None, typer.Option("--until", formats=FORMATS, help="Before this moment (UTC).")]
 Kind = Annotated[Category | None, typer.Option("--category", help="Only this kind of data.")]
@@ -125,7 +122,7 @@ def who_looked(
     child: Annotated[UUID, typer.Argument(help="The child's id.")],
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     since: Since = None,
     until: Until = None,
     who: Who = None,
@@ -150,7 +147,7 @@ def by_actor(
     who: Annotated[UUID, typer.Argument(help="The person, tool or service.")],
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     since: Since = None,
     until: Until = None,
     category: Kind = None,
@@ -169,7 +166,7 @@ def by_actor(
 def denials(
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     since: Since = None,
     until: Until = None,
     who: Who = None,
@@ -188,7 +185,7 @@ def denials(
 def tail(
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     last: Annotated[int, typer.Option("--last", min=1, max=200, help="How many lines.")] = 20,
     as_json: AsJson = False,
     directory: Dir = None,

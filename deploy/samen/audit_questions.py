@@ -17,23 +17,20 @@ from deploy.pack.words import FINDINGS
 from deploy.samen.asking import as_json as print_json
 from deploy.samen.audit import (
     FORMATS,
-    As,
-    AsJson,
     Before,
     Json,
     Kind,
     Limit,
-    School,
     Since,
     Until,
     Who,
-    Why,
     ask,
     moment,
     page,
     print_lines,
     print_more,
 )
+from deploy.samen.options import As, AsJson, School, WhyLog
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
@@ -61,7 +58,7 @@ CODES = FINDINGS.keys() | {
 def findings(
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     code: Annotated[str | None, typer.Option("--code", help="Only findings with this code.")] = None,
     limit: Limit = 50,
     before: Before = None,
@@ -102,7 +99,7 @@ def judge(
     person: As,
     since: From,
     until: To,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     as_json: AsJson = False,
     directory: Dir = None,
 ) -> None:
@@ -136,7 +133,7 @@ def judge(
 def exports(
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     since: Since = None,
     until: Until = None,
     who: Who = None,
@@ -154,7 +151,7 @@ def exports(
 def log_looks(
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     since: Since = None,
     until: Until = None,
     who: Who = None,
@@ -171,7 +168,7 @@ def log_looks(
 def break_glass(
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     child: Annotated[UUID | None, typer.Option("--child", help="Only to this child.")] = None,
     limit: Limit = 50,
     before: Before = None,
@@ -205,7 +202,7 @@ def consents(
     child: Annotated[UUID, CHILD],
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     on: On = None,
     known: Known = None,
     as_json: AsJson = False,

@@ -15,7 +15,8 @@ from rich.console import Console
 from deploy.samen.asking import ask_network, do, effect_words
 from deploy.samen.client import Client
 from deploy.samen.failing import read_text
-from deploy.samen.network import As, ChildId, School, Why
+from deploy.samen.network import Why
+from deploy.samen.options import As, ChildId, School
 from deploy.samen.up import Dir
 
 Subject = Annotated[UUID, typer.Argument(help="The child's id, or the school's own (`samen network find`).")]

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.samen.asking import as_json, ask_network, order
+from deploy.samen.options import As, AsJson, ChildId, School, Version
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.network import ReviewOutcome
@@ -21,12 +22,7 @@ from shared.events.words import Purpose
 app = typer.Typer(no_args_is_help=True, help="Emergency access to one child: take it, end it, judge it.")
 
 HERE = ZoneInfo("Europe/Amsterdam")
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ChildId = Annotated[UUID, typer.Argument(help="The child's id.")]
 EmergencyId = Annotated[UUID, typer.Argument(metavar="EMERGENCY", help="The emergency's id.")]
-Version = Annotated[int, typer.Option("--version", help="The version you saw.")]
 Why = Annotated[
     Purpose, typer.Option("--purpose", help="Why: oversight (reviewers, auditors), or guidance (your own).")
 ]
@@ -57,7 +53,7 @@ def take(
 
 
 @app.command()
-def contacts(child: ChildId, school: School, person: As, as_json_: Json = False, directory: Dir = None) -> None:
+def contacts(child: ChildId, school: School, person: As, as_json_: AsJson = False, directory: Dir = None) -> None:
     """Show who can be reached about a child."""
     found = ask_network(directory, school, person, "emergency-contacts", {"child": str(child), "purpose": "guidance"})
     if as_json_:
@@ -79,7 +75,7 @@ def list_(
     school: School,
     person: As,
     purpose: Why = Purpose.OVERSIGHT,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """Show who took emergency access to a child, and how it was judged. A child's family: `samen audit break-glass`."""

@@ -15,24 +15,18 @@ from rich.console import Console
 from deploy.samen.asking import do, effect_words
 from deploy.samen.client import Client
 from deploy.samen.dialogues import mine, whole
+from deploy.samen.options import About, As, By, Key, School, Version, Why
 from deploy.samen.up import Dir
 from shared.events.dialogue import Kept
 from shared.events.words import Purpose, Setting
 
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
-Why = Annotated[Purpose, typer.Option("--purpose", help="Why: it goes into the log.")]
-About = Annotated[UUID, typer.Argument(help="The child's id, or the school's own subject.")]
 DialogueId = Annotated[UUID, typer.Argument(help="The dialogue's id (`samen network expectations`).")]
-Version = Annotated[int, typer.Option("--version", help="The version you saw.")]
 Words = Annotated[str, typer.Option("--words", help="In your own words.")]
 MaybeWords = Annotated[str | None, typer.Option("--words", help="In your own words.")]
 To = Annotated[list[str], typer.Option("--to", help="A member's id, or home, school, care; repeat it.")]
 ForSchool = Annotated[bool, typer.Option("--for-school", help="In the name of the school's team, not your own.")]
 Open = Annotated[bool, typer.Option("--open", help="Let everyone round the child read these words.")]
-By = Annotated[datetime | None, typer.Option("--by", formats=["%Y-%m-%d"], help="By which day.")]
 LookBack = Annotated[datetime | None, typer.Option("--review", formats=["%Y-%m-%d"], help="When to look back.")]
-Key = Annotated[str | None, typer.Option("--key", help="Makes a retry safe: the same key, the same answer.")]
 
 Json = dict[str, Any]
 

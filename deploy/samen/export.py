@@ -27,7 +27,8 @@ from deploy.pack.writer import PackWriter, zipped
 from deploy.samen.asking import do
 from deploy.samen.client import Client
 from deploy.samen.failing import read_text, sentence
-from deploy.samen.proofs import As, School, Why, trust_of
+from deploy.samen.options import As, School, WhyLog
+from deploy.samen.proofs import trust_of
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
 from shared.tlog.note import Checkpoint, split
@@ -114,7 +115,7 @@ def export(
     school: School,
     person: As,
     out: Annotated[Path, typer.Option("--out", help="A new folder, or a new file that ends in .zip.")],
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     since: Annotated[datetime | None, typer.Option("--from", formats=FORMATS, help="Recorded since (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Recorded before this (UTC).")] = None,
     directory: Dir = None,

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from deploy.home import Home
 from deploy.samen.client import Client
+from deploy.samen.options import School
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.errors import Problem, ProblemType
@@ -28,7 +29,6 @@ HERE = ZoneInfo("Europe/Amsterdam")
 
 app = typer.Typer(no_args_is_help=True, help="A member's inbox: list it, follow it, mark as read, put away.")
 
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
 As = Annotated[UUID, typer.Option("--as", help="The member you act for; the log names you too.")]
 NoticeId = Annotated[UUID, typer.Argument(help="The notice's id, as `list` shows it.")]
 

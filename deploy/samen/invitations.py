@@ -30,7 +30,8 @@ from deploy.samen.circle import (
 )
 from deploy.samen.client import Client
 from deploy.samen.ecogram_words import day_of
-from deploy.samen.network import As, AsJson, School, Why
+from deploy.samen.network import Why
+from deploy.samen.options import As, AsJson, School
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.errors import Problem, ProblemType

@@ -24,7 +24,7 @@ from deploy.samen.circle import (
     new_person,
     say,
 )
-from deploy.samen.network import As, ChildId, School
+from deploy.samen.options import As, ChildId, School
 from deploy.samen.up import Dir
 from shared.events.network import Decision, HolderRole
 from shared.events.words import Role

@@ -21,17 +21,14 @@ from deploy.samen.asking import ask_network, do, effect_words
 from deploy.samen.client import Client, operator_id
 from deploy.samen.ecogram import draw
 from deploy.samen.ecogram_words import as_text
+from deploy.samen.options import As, AsJson, ChildId, School
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.words import ActorKind
 
 app = typer.Typer(no_args_is_help=True, help="Networks round children: members, authority, consent.")
 
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
 Why = Annotated[str, typer.Option("--purpose", help="Why: guidance, administration, own_data ...")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ChildId = Annotated[UUID, typer.Argument(help="The child's id.")]
 Recipient = Annotated[UUID, typer.Option("--recipient", help="The member or organisation it is about.")]
 Categories = Annotated[list[str], typer.Option("--category", help="What may be shared; repeat it.")]
 For = Annotated[str, typer.Option("--for", help="What it may be used for, such as care_coordination.")]

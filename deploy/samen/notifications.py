@@ -20,6 +20,7 @@ from deploy.samen.asking import as_json, do
 from deploy.samen.client import Client
 from deploy.samen.inbox import HERE, SERVICE
 from deploy.samen.inbox import app as inbox
+from deploy.samen.options import AsJson, School
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.notifications import Channel
@@ -31,10 +32,8 @@ app = typer.Typer(
 )
 app.add_typer(inbox, name="inbox")
 
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
 As = Annotated[UUID, typer.Option("--as", help="The member you act for; the log names you too.")]
 Why = Annotated[Purpose, typer.Option("--purpose", help="Why you ask.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PACES = ("now", "daily", "weekly", "off")
 HOW_SOON = f"How soon, for who has said nothing of it: {', '.join(PACES)}."
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -59,7 +58,7 @@ def order(directory: Dir, school: str, person: UUID, command: str, body: dict[st
 
 
 @app.command()
-def rules(school: School, person: As, as_json_: Json = False, directory: Dir = None) -> None:
+def rules(school: School, person: As, as_json_: AsJson = False, directory: Dir = None) -> None:
     """Show of what is told, to whom and how soon, and what of it the school may adjust."""
     found = _rules(directory, school, person)
     if as_json_:
@@ -125,7 +124,7 @@ def preferences(
     digest_on: Annotated[str | None, typer.Option(help=f"The day of weekly ones: {', '.join(DAYS)}.")] = None,
     days_off: Annotated[bool | None, typer.Option("--days-off/--no-days-off", help="Nothing in holidays.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="As goal_revised:mail=daily; repeat it.")] = None,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """Show what a person wants of notices, or change it: what is not named stays as it is."""
@@ -181,7 +180,7 @@ def _paces(now: list[dict[str, str]], said: list[str]) -> list[dict[str, str]]:
 
 
 @app.command()
-def queue(school: School, person: As, as_json_: Json = False, directory: Dir = None) -> None:
+def queue(school: School, person: As, as_json_: AsJson = False, directory: Dir = None) -> None:
     """Show how much waits to be sent, since when, and what it waits for: numbers, no names."""
     body = {"about": str(school_subject(school)), "purpose": Purpose.ADMINISTRATION.value}
     found = ask(directory, school, person, "notice-queue", body)
@@ -205,7 +204,7 @@ def why(
     person: As,
     member: Annotated[UUID | None, typer.Option(help="Of whom; else of yourself. Of others: for the records.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only this kind of notice.")] = None,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """Say why somebody did or did not get what there was to be told, newest first: the facts, in words."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,12 +18,16 @@ Json = dict[str, Any]
 School = Annotated[str, typer.Option("--school", help="The school's slug.")]
 As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
 Why = Annotated[Purpose, typer.Option("--purpose", help="Why: it goes into the log.")]
+WhyLog = Annotated[
+    Purpose, typer.Option("--purpose", help="Why: oversight for auditors, own_data for one's own child.")
+]
 WhyOffice = Annotated[Purpose, typer.Option("--purpose", help="administration; a school's leader acts for guidance.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 About = Annotated[UUID, typer.Argument(help="The child's id, or the school's own subject.")]
 ChildId = Annotated[UUID, typer.Argument(metavar="CHILD", help="The child's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why.")]
 Key = Annotated[str | None, typer.Option("--key", help="Makes a retry safe: the same key, the same answer.")]
+By = Annotated[datetime | None, typer.Option("--by", formats=["%Y-%m-%d"], help="By which day.")]
 Version = Annotated[int, typer.Option("--version", help="The version that you saw.")]
 
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.samen.asking import as_json, ask_network, order
+from deploy.samen.options import As, AsJson, ChildId, School
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.network import Decision, PolicyRule
@@ -22,10 +23,6 @@ from shared.text import EARLIEST, LATEST
 app = typer.Typer(no_args_is_help=True, help="The rules: read them, set how holders decide, ask why.")
 
 HERE = ZoneInfo("Europe/Amsterdam")
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ChildId = Annotated[UUID, typer.Argument(help="The child's id.")]
 Why = Annotated[Purpose, typer.Option("--asking-for", help="Why you ask: administration, oversight, own_data ...")]
 Day = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day; now if left out.")]
 RULES = {
@@ -56,7 +53,7 @@ def explain(
         typer.Option("--at", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="When, Dutch time; now if left out."),
     ] = None,
     asking_for: Why = Purpose.ADMINISTRATION,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """Say whether somebody may do something with a child's data, and which facts led to that.
@@ -93,7 +90,7 @@ def show(
     school: School,
     person: As,
     asking_for: Why = Purpose.ADMINISTRATION,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """Print the rules from which access follows, and how holders decide in this school."""
@@ -143,7 +140,7 @@ def deciders(
     school: School,
     person: As,
     asking_for: Why = Purpose.GUIDANCE,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """Show who decides on what about a child, by which rule, and disputes."""

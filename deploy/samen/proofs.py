@@ -17,6 +17,7 @@ from deploy.fresh import refuse_existing, write_new
 from deploy.home import Home
 from deploy.samen.asking import do
 from deploy.samen.failing import read_text, sentence
+from deploy.samen.options import As, AsJson, School, WhyLog
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
 from shared.tlog.merkle import EMPTY_ROOT
@@ -26,10 +27,6 @@ from shared.tlog.proof import HEADER, GrowthProof, LineProof
 from shared.tlog.trust import Trust, Untrusted, read_log_keys, read_policy
 
 Json = dict[str, Any]
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
-Why = Annotated[Purpose, typer.Option("--purpose", help="Why: oversight for auditors, own_data for one's own child.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write the proof to this file (.tlog-proof).")]
 Key = Annotated[
     Path | None, typer.Option("--key", help="The log's public key, audit-log.pub.pem, as you got it yourself.")
@@ -124,7 +121,7 @@ def prove(
     line: Annotated[str, typer.Argument(help="The line's nr, or the id of its event.")],
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     out: Out = None,
     as_json: AsJson = False,
     directory: Dir = None,
@@ -145,7 +142,7 @@ def growth(
     since: Annotated[Path, typer.Argument(help="An older checkpoint of this log, as a file.")],
     school: School,
     person: As,
-    purpose: Why = Purpose.OVERSIGHT,
+    purpose: WhyLog = Purpose.OVERSIGHT,
     out: Out = None,
     as_json: AsJson = False,
     directory: Dir = None,

@@ -15,6 +15,7 @@ from rich.table import Table
 from deploy.samen.asking import as_json, ask_network, do, order
 from deploy.samen.child import all_erasures
 from deploy.samen.client import Client
+from deploy.samen.options import As, AsJson, School
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from deploy.topology import NAMES
@@ -24,9 +25,6 @@ from shared.events.words import Purpose
 
 app = typer.Typer(no_args_is_help=True, help="How long files are kept; erase those whose term has ended.")
 
-School = Annotated[str, typer.Option("--school", help="The school's slug.")]
-As = Annotated[UUID, typer.Option("--as", help="The person you act for; the log names you too.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Why = Annotated[Purpose, typer.Option("--purpose", help="administration, or oversight for an auditor.")]
 ADMIN = {"purpose": "administration"}
 PLACES = {
@@ -38,7 +36,7 @@ PLACES = {
 
 @app.command()
 def show(
-    school: School, person: As, purpose: Why = Purpose.ADMINISTRATION, as_json_: Json = False, directory: Dir = None
+    school: School, person: As, purpose: Why = Purpose.ADMINISTRATION, as_json_: AsJson = False, directory: Dir = None
 ) -> None:
     """Show what is kept how long, and what the law and the foundation allow."""
     found = ask_network(directory, school, person, "retention", {"purpose": purpose.value})
@@ -78,7 +76,7 @@ def due(
     school: School,
     person: As,
     within: Annotated[int, typer.Option("--within", help="Also those that are due within so many days.")] = 0,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """List the children whose file's term has ended, and what stands in the way."""
@@ -105,7 +103,7 @@ def run(
     school: School,
     person: As,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")] = False,
-    as_json_: Json = False,
+    as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
     """Ask that every file whose term has ended be erased. Another person confirms them: `samen retention confirm`."""

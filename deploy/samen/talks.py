@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from deploy.samen.asking import ask_goals, give_goals, show_found
-from deploy.samen.options import About, As, AsJson, InLanguage, Json, Key, Language, Reason, School, Why
+from deploy.samen.options import About, As, AsJson, By, InLanguage, Json, Key, Language, Reason, School, Why
 from deploy.samen.talk_lines import AMSTERDAM, lines_of, suggested_of, when_of
 from deploy.samen.up import Dir
 from shared.events.conversations import ConversationKind, InvitationAnswer, OutcomeKind
@@ -25,7 +25,6 @@ At = Annotated[datetime, typer.Option("--at", formats=["%Y-%m-%dT%H:%M"], help="
 Minutes = Annotated[int, typer.Option("--minutes", min=5, max=720)]
 Place = Annotated[str | None, typer.Option("--place", help="Where: only who takes part reads it.")]
 Seen = Annotated[int, typer.Option("--sequence", min=0, help="The sequence you saw (`samen talk show`).")]
-By = Annotated[datetime | None, typer.Option("--by", formats=["%Y-%m-%d"], help="By which day.")]
 
 
 def _times(at: datetime, minutes: int) -> Json:

@@ -15,7 +15,8 @@ from rich.table import Table
 from deploy.samen import tool_plug
 from deploy.samen.asking import as_json, do, refused
 from deploy.samen.client import Client
-from deploy.samen.network import As, AsJson, School, Why
+from deploy.samen.network import Why
+from deploy.samen.options import As, AsJson, School
 from deploy.samen.tables import print_table
 from deploy.samen.tool_plug import Plug, Plugged, plug_in, slot_settled
 from deploy.samen.tool_words import first_day_without, login_words

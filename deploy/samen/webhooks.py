@@ -15,7 +15,8 @@ from rich.table import Table
 
 from deploy.samen.asking import as_json, do
 from deploy.samen.client import Client
-from deploy.samen.network import As, AsJson, School, Why
+from deploy.samen.network import Why
+from deploy.samen.options import As, AsJson, School
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.actor import Actor
