@@ -31,7 +31,7 @@ demo: setup
 	$(BIN)/samen demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -23,10 +23,28 @@ from tests.support.processes import ServiceProcess
 from tests.support.replies import held
 from tests.support.scratch import scratch
 from tests.support.servers import EmbeddedServers, Servers, make_servers
+from tests.support.workers import check_workers, longest_first, worker_count
 
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("samenkracht", deadline=None, print_blob=True)
 settings.load_profile("samenkracht")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Say how many workers `-n auto` starts; each has a session, and so servers, of its own."""
+    return worker_count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse workers where there is nothing to give each its own."""
+    check_workers(config.getoption("numprocesses", None) or 0)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a worker, begin with what takes long: a long file at the end would have the others wait for it."""
+    if hasattr(config, "workerinput"):
+        longest_first(items)
 
 
 @pytest.fixture(scope="session")

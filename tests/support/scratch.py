@@ -13,7 +13,7 @@ import psutil
 
 MEMORY = Path("/dev/shm")  # noqa: S108  the folder itself is made by mkdtemp
 ROOM_BYTES = 2 * 2**30
-"""Four times what the suite takes at most: mostly PostgreSQL's write-ahead logs."""
+"""Four times what a worker of the suite takes at most: mostly PostgreSQL's write-ahead logs."""
 
 
 @contextmanager

@@ -142,9 +142,14 @@ class GivenServers(Servers):
         self.start_provisioner()
 
 
+def infra_kind() -> str:
+    """Return what SAMEN_INFRA says: embedded (default), containers or external."""
+    return os.environ.get("SAMEN_INFRA", "embedded")
+
+
 def make_servers(root: Path) -> Servers:
-    """Return the servers SAMEN_INFRA asks for: embedded (default), containers or external."""
-    kind = os.environ.get("SAMEN_INFRA", "embedded")
+    """Return the servers that SAMEN_INFRA asks for."""
+    kind = infra_kind()
     if kind == "embedded":
         return EmbeddedServers(root)
     if kind == "external":
