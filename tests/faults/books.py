@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.stage import SERVICES, Stage, until
+import asyncpg
+
+from tests.faults.stage import SERVICES, Record, Stage, until
 
 Lane = tuple[str, str]
 """A school and a producer."""
@@ -81,10 +83,7 @@ async def read_books(stage: Stage) -> Books:
             for r in await conn.fetch("SELECT school, seq, epoch, hash, event FROM journal ORDER BY school, seq"):
                 lane = books.journals.setdefault((r["school"], service), [])
                 lane.append(Entry(r["seq"], r["epoch"], r["hash"], r["event"]))
-            for r in await conn.fetch("SELECT * FROM journal_head"):
-                books.heads[r["school"], service] = (r["epoch"], r["seq"], r["hash"])
-            for r in await conn.fetch("SELECT * FROM projection_cursor"):
-                books.cursors[r["school"], r["producer"], service] = (r["epoch"], r["seq"], r["hash"])
+            await _read_positions(conn, service, books)
             for r in await conn.fetch("SELECT school, actor::text, key, reply FROM idempotency"):
                 books.keys[r["school"], service, r["actor"], r["key"]] = r["reply"]
             for r in await conn.fetch("SELECT school, producer, seq, state, code FROM dead_letter"):
@@ -93,6 +92,13 @@ async def read_books(stage: Stage) -> Books:
             books.access[service] = {(r["school"], r["id"]): (r["version"], r["grants"]) for r in rows}
     await _read_own(stage, books)
     return books
+
+
+async def _read_positions(conn: asyncpg.Connection[Record], service: str, books: Books) -> None:
+    for r in await conn.fetch("SELECT * FROM journal_head"):
+        books.heads[r["school"], service] = (r["epoch"], r["seq"], r["hash"])
+    for r in await conn.fetch("SELECT * FROM projection_cursor"):
+        books.cursors[r["school"], r["producer"], service] = (r["epoch"], r["seq"], r["hash"])
 
 
 async def _read_own(stage: Stage, books: Books) -> None:
@@ -118,20 +124,22 @@ async def read_settled(stage: Stage) -> Books | None:
 
     Heads only grow: where they are the same before and after, everything in between was read at one state.
     """
-    before = await _read_heads(stage)
+    before = await read_positions(stage)
+    if unapplied(before):
+        return None
     books = await read_books(stage)
-    if before != books.heads or unapplied(books) or books.heads != await _read_heads(stage):
+    if before.heads != books.heads or unapplied(books) or books.heads != (await read_positions(stage)).heads:
         return None
     return books
 
 
-async def _read_heads(stage: Stage) -> dict[Lane, Position]:
-    heads: dict[Lane, Position] = {}
+async def read_positions(stage: Stage) -> Books:
+    """Reads heads and cursors only: what whoever waits may ask often."""
+    books = Books()
     for service in SERVICES:
         async with stage.admin(service) as conn:
-            for r in await conn.fetch("SELECT * FROM journal_head"):
-                heads[r["school"], service] = (r["epoch"], r["seq"], r["hash"])
-    return heads
+            await _read_positions(conn, service, books)
+    return books
 
 
 async def at_rest(stage: Stage, within_s: float = 60) -> Books:

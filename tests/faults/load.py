@@ -15,6 +15,8 @@ from tests.faults.cast import Kid, School, goal_for
 from tests.faults.door import Answer, Door, Json
 
 PATIENCE_S = 60.0
+RESTS_S = 0.2
+"""Between two things that somebody does, at most: so short that the machine is the limit."""
 GIVES_UP = 0.12
 REPEATS = 0.1
 
@@ -39,8 +41,9 @@ class Refused(Exception):
 class Load:
     """A number of people who go on until told to stop. `troubles` are answers that may never be given."""
 
-    def __init__(self, door: Door, schools: tuple[School, ...], seed: int) -> None:
+    def __init__(self, door: Door, schools: tuple[School, ...], seed: int, rests_s: float = RESTS_S) -> None:
         self.door = door
+        self.rests_s = rests_s
         self.schools = schools
         self.seed = seed
         self.said: list[Said] = []
@@ -73,7 +76,7 @@ class _Worker:
 
     async def run(self) -> None:
         while not self.load.stopping:
-            await asyncio.sleep(0.2 * self.random.random())
+            await asyncio.sleep(self.load.rests_s * self.random.random())
             try:
                 await self.random.choice(self.journeys)()
             except Refused:

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.faults.books import Books, read_books, read_settled, unapplied
+from tests.faults.books import Books, read_books, read_positions, read_settled, unapplied
 from tests.faults.cast import open_school
 from tests.faults.checker import check
 from tests.faults.door import Door
-from tests.faults.load import Load
+from tests.faults.load import RESTS_S, Load
 from tests.faults.nemesis import Blow, plan, strike
 from tests.faults.stage import Stage, until
 
@@ -53,13 +53,13 @@ class Outcome:
         }
 
 
-async def play(stage: Stage, seed: int, kills: int, tell: Callable[[str], None]) -> Outcome:
-    """Plays a run on a stage that nobody used yet."""
+async def play(stage: Stage, seed: int, kills: int, tell: Callable[[str], None], rests_s: float = RESTS_S) -> Outcome:
+    """Plays a run on a stage that nobody used yet, with people who rest so long between two things that they do."""
     async with stage.login("samen") as client:
         door = Door.of(stage, client)
         schools = tuple([await open_school(door, slug, KIDS) for slug in SCHOOLS])
         since = await read_books(stage)
-        load = Load(door, schools, seed)
+        load = Load(door, schools, seed, rests_s)
         blows = plan(seed, kills)
         working = asyncio.create_task(load.run())
 
@@ -91,7 +91,7 @@ async def settle(stage: Stage, load: Load, since: Books) -> Outcome:
     while books is None and loop.time() - moved < STANDS_STILL_S:
         await asyncio.sleep(0.2)
         books = await read_settled(stage)
-        now = books or await read_books(stage)
+        now = books or await read_positions(stage)
         if moves != repr((now.heads, now.cursors)):
             moves, moved = repr((now.heads, now.cursors)), loop.time()
     rests = books is not None

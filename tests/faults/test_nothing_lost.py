@@ -19,6 +19,8 @@ from tests.support.servers import Servers
 
 SEED = 20
 KILLS = 10
+RESTS_S = 2.0
+"""Somebody is in the middle of something at most kills; a thousand commands more would bring a backlog of mails."""
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ def outcome(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
     async def run(folder: Path) -> Outcome:
         async with raised(own, folder) as stage:
-            return await play(stage, SEED, KILLS, log.info)
+            return await play(stage, SEED, KILLS, log.info, RESTS_S)
 
     with private_servers(servers) as own:
         yield asyncio.run(run(tmp_path_factory.mktemp("faults")))
