@@ -15,7 +15,7 @@ from uuid import UUID
 import nats.errors
 
 from services.gate.model import pseudonym
-from tests.faults.cast import Kid, School
+from tests.faults.cast import Kid, School, goal_for
 from tests.faults.door import Door
 from tests.faults.stage import Stage, until
 from tests.gate.house import Got
@@ -28,9 +28,10 @@ VALUES ($1, $2, 1, $3, 'Rekenmaatje', 'local_tool', '{goals}', '{}', 'VO-2026-01
 NEXT = "$JS.gate.API.CONSUMER.MSG.NEXT.OUT.me"
 
 
-def consent(kid: Kid, tool: UUID) -> dict[str, Any]:
-    """Names the consent that lets the tool have a child's goals."""
-    return {"child": kid.child, "for_purpose": "local_tool", "recipient": str(tool), "categories": ["goals"]}
+def consent(kid: Kid, tool: UUID, *categories: str) -> dict[str, Any]:
+    """Names the consent that lets the tool have these of a child; none said: its goals."""
+    named = list(categories or ("goals",))
+    return {"child": kid.child, "for_purpose": "local_tool", "recipient": str(tool), "categories": named}
 
 
 @dataclass
@@ -50,12 +51,12 @@ class App:
         """What it knows an id as."""
         return str(pseudonym(self.secret, UUID(ours)))
 
-    async def give(self, kid: Kid) -> None:
-        """Has both parents say yes."""
+    async def give(self, kid: Kid, *categories: str) -> None:
+        """Has both parents say yes to these, or to goals."""
         for who in (kid.mum, kid.dad):
             person = self.door.person(who, self.school.slug)
             await self.door.must(
-                self.school.slug, "network.give-consent", person, **consent(kid, self.id), notice_version=1
+                self.school.slug, "network.give-consent", person, **consent(kid, self.id, *categories), notice_version=1
             )
 
     async def withdraw(self, kid: Kid) -> dict[str, Any]:
@@ -119,17 +120,30 @@ class App:
         return [one for one in events if one["data"]["fact"]["what"].endswith("goal.proposed.v1")]
 
 
-@asynccontextmanager
-async def let_in(stage: Stage, door: Door, school: School, folder: Path) -> AsyncIterator[App]:
-    """Yields a tool that is a member of every child's network, registered, with a live slot."""
+async def joined(door: Door, school: School) -> UUID:
+    """Has a tool become a member of every child's network; returns its id."""
     member: str | None = None
     admin = door.person(school.admin, school.slug)
     for kid in school.kids:
         named = {"person": member} if member else {"new_tool": {"name": "Rekenmaatje", "agreement": "VO-2026-014"}}
         added = await door.must(school.slug, "network.add-member", admin, subject=kid.child, role="local_tool", **named)
         member = str(added["person"])
+    return UUID(member)
+
+
+async def proposed(app: App, kid: Kid) -> str:
+    """Has a goal of a child proposed; returns it."""
+    made = await app.door.must(
+        app.school.slug, "goals.propose-goal", app.door.person(kid.teacher, app.school.slug), **goal_for(kid)
+    )
+    return str(made["goal"])
+
+
+@asynccontextmanager
+async def let_in(stage: Stage, door: Door, school: School, folder: Path) -> AsyncIterator[App]:
+    """Yields a tool that is a member of every child's network, registered, with a live slot."""
     (account,) = stage.servers.keys.prepare_slots(1)
-    app = App(stage, door, school, UUID(member), account, "ab" * 32, folder)
+    app = App(stage, door, school, await joined(door, school), account, "ab" * 32, folder)
     async with stage.admin("gate") as conn:
         await conn.execute(ADD, school.slug, app.id, account, app.secret)
     saying = asyncio.create_task(_say(stage, account))

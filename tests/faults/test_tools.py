@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from tests.faults.apps import App, let_in
+from tests.faults.apps import App, let_in, proposed
 from tests.faults.books import at_rest
-from tests.faults.cast import Kid, goal_for, open_school
+from tests.faults.cast import Kid, open_school
 from tests.faults.door import Door
 from tests.faults.stage import Stage, until
 from tests.faults.test_restores import forked
@@ -33,19 +33,14 @@ async def app(stage: Stage, door: Door, tmp_path: Path) -> AsyncIterator[App]:
         yield made
 
 
-async def propose(app: App, kid: Kid) -> str:
-    made = await app.door.must(SLUG, "goals.propose-goal", app.door.person(kid.teacher, SLUG), **goal_for(kid))
-    return str(made["goal"])
-
-
 @LONG
 async def test_a_paused_gate_holds_nobody_up_and_the_answer_says_that_it_did_not_confirm(app: App) -> None:
     kid, _ = app.school.kids
-    await propose(app, kid)
+    await proposed(app, kid)
     await app.put_out(1)
     gate = app.stage.processes["gate"]
     gate.pause()
-    await propose(app, kid)
+    await proposed(app, kid)
     found = await app.withdraw(kid)
     gate.resume()
     assert (found["how"], found["unconfirmed"]) == ("clock", ["gate"])
@@ -58,7 +53,7 @@ async def test_a_paused_gate_holds_nobody_up_and_the_answer_says_that_it_did_not
 @LONG
 async def test_where_a_tools_stream_does_not_answer_the_tool_is_named(app: App, stage: Stage) -> None:
     kid, _ = app.school.kids
-    await propose(app, kid)
+    await proposed(app, kid)
     await app.put_out(1)
     await asyncio.to_thread(stage.servers.stop_provisioner)
     client = await app_streams(stage)
@@ -97,9 +92,9 @@ async def test_kills_and_a_wiped_broker_cost_a_tool_nothing_and_a_withdrawal_is_
     kid, other = app.school.kids
     goals = []
     for n in range(3):
-        goals += [await propose(app, kid), await propose(app, other)]
+        goals += [await proposed(app, kid), await proposed(app, other)]
         await stage.kill("gate")
-        goals.append(await propose(app, kid))
+        goals.append(await proposed(app, kid))
         stage.start("gate")
         if n == 1:
             await app.fetch()
@@ -137,7 +132,7 @@ async def withdrawn(app: App) -> None:
     """What the tool has not fetched of one child is gone when the withdrawal is answered, and nothing of the other."""
     kid, other = app.school.kids
     before, lines = app.goals(), len(await app.lines())
-    goals = [await propose(app, one) for one in (kid, other, kid)]
+    goals = [await proposed(app, one) for one in (kid, other, kid)]
     await app.put_out(lines + 3)
     found = await app.withdraw(kid)
     assert (found["how"], "tools" in found) == ("confirmed", False)
@@ -152,18 +147,18 @@ async def test_a_gate_put_back_to_an_older_copy_goes_on_in_a_new_epoch_and_repea
     app: App, stage: Stage, door: Door
 ) -> None:
     kid, other = app.school.kids
-    goals = [await propose(app, kid)]
+    goals = [await proposed(app, kid)]
     await app.has(1)
     await asyncio.sleep(1.2)  # it notes what was acknowledged
     copy = await stage.copy("gate")
-    goals += [await propose(app, one) for one in (kid, other)]
+    goals += [await proposed(app, one) for one in (kid, other)]
     await app.has(3)
     await stage.put_back("gate", copy)
     await until(lambda: forked(door, "gate"), 30, "the fork is noticed")
     assert (await door.operate("gate", "recover", school=SLUG)).done
     for one in app.school.kids:
         await until(partial(reviewed, door, one), 30, "the child is open again")
-    goals.append(await propose(app, other))
+    goals.append(await proposed(app, other))
     await app.has(4, 60)
     assert app.goals() == [app.theirs(goal) for goal in goals]
     last = app.got.messages[-1]

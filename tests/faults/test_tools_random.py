@@ -13,8 +13,8 @@ from pathlib import Path
 import nats.errors
 import pytest
 
-from tests.faults.apps import NEXT, App, let_in
-from tests.faults.cast import Kid, goal_for, open_school
+from tests.faults.apps import NEXT, App, let_in, proposed
+from tests.faults.cast import open_school
 from tests.faults.door import Door
 from tests.faults.stage import Stage
 from tests.faults.test_tools import judged
@@ -37,11 +37,6 @@ async def app(stage: Stage, door: Door, tmp_path: Path) -> AsyncIterator[App]:
         for kid in school.kids:
             await made.give(kid)
         yield made
-
-
-async def propose(app: App, kid: Kid) -> str:
-    made = await app.door.must(SLUG, "goals.propose-goal", app.door.person(kid.teacher, SLUG), **goal_for(kid))
-    return str(made["goal"])
 
 
 async def dies(app: App, chance: random.Random) -> None:
@@ -80,7 +75,7 @@ async def play(app: App, stage: Stage, chance: random.Random) -> list[str]:
     while loop.time() < end:
         match chance.choice(("propose", "propose", "propose", "gate", "broker", "tool", "tool", "fetch", "pause")):
             case "propose":
-                goals.append(await propose(app, chance.choice(app.school.kids)))
+                goals.append(await proposed(app, chance.choice(app.school.kids)))
             case "gate":
                 blows += 1
                 if "gate" in stage.down:
@@ -98,7 +93,7 @@ async def play(app: App, stage: Stage, chance: random.Random) -> list[str]:
                 await asyncio.sleep(chance.random())
     if "gate" in stage.down:
         stage.start("gate")
-    goals.append(await propose(app, app.school.kids[0]))
+    goals.append(await proposed(app, app.school.kids[0]))
     assert blows, "nothing was killed: another seed, or a longer play"
     return goals
 
