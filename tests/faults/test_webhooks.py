@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from tests.faults.apps import proposed
-from tests.faults.cast import open_school
+from tests.faults.cast import Kid, open_school
 from tests.faults.door import Door
 from tests.faults.hooked import LOOPBACK, Hooked, plugged_in
 from tests.faults.stage import Stage, raised, until
@@ -58,21 +58,23 @@ class Play:
         self.owed: dict[str, list[str]] = {self.kid.child: [], self.other.child: []}
         self.withdrawn: str | None = None
 
-    async def propose(self, chance: random.Random) -> None:
-        """Has a goal of one of them proposed; of the one that was withdrawn it is owed to nobody."""
-        kid = chance.choice((self.kid, self.other))
+    async def propose(self, *kids: Kid) -> None:
+        """Has a goal of each proposed; of the one that was withdrawn it is owed to nobody."""
+        for kid in kids:
+            await self._propose(kid)
+
+    async def _propose(self, kid: Kid) -> None:
         goal = await proposed(self.tool, kid)
         if kid.child != self.withdrawn:
             self.owed[kid.child].append(self.tool.theirs(goal))
 
-    async def under_way(self, chance: random.Random) -> None:
-        """Has the server stand still when it has all, and goals proposed until the gate has let something out to it."""
+    async def under_way(self) -> None:
+        """Has the server stand still when it has all, and goals proposed until the gate has let two out to it."""
         await until(self.all_there, 20, "the server has all until now")
         before = len(await self.tool.lines())
         self.tool.pause()
-        for _ in range(3):
-            await self.propose(chance)
-        await self.tool.put_out(before + 1)
+        await self.propose(self.kid, self.other, self.kid)
+        await self.tool.put_out(before + 2)
 
     async def withdraw(self) -> None:
         """Takes a child's consent back while the server is down: it keeps what it has, and never gets the rest."""
@@ -121,20 +123,21 @@ async def kill_or_start(tool: Hooked, chance: random.Random) -> None:
 async def test_kills_of_gate_and_server_cost_the_server_nothing_and_what_is_withdrawn_never_comes(
     tool: Hooked, stage: Stage
 ) -> None:
-    chance, play = random.Random(6), Play(tool)
-    await play.propose(chance)
-    await play.under_way(chance)
+    play = Play(tool)
+    await play.propose(
+        play.kid, play.other
+    )  # what came before is with the server when it has these: each child's in order
+    await play.under_way()
     await stage.kill("gate")
     tool.pause(on=False)  # it keeps what it was sent, and nobody hears that it did
     await until(tool.requests, 20, "something came")
     await tool.minutes_later()
     await until(lambda: len(tool.requests()) > len({one["id"] for one in tool.requests()}), 20, "it comes again")
-    await play.under_way(chance)
+    await play.under_way()
     await tool.kill()  # it never read that
-    for _ in range(2):
-        await play.propose(chance)
+    await play.propose(play.other, play.kid)
     await play.withdraw()
-    await play.propose(chance)
+    await play.propose(play.other, play.kid)
     await tool.start()
     await tool.minutes_later()
     await play.ends(30)
@@ -149,7 +152,7 @@ async def test_kills_at_random_of_gate_and_server_cost_the_server_nothing(tool: 
     while loop.time() < end:
         match chance.choice(("propose", "propose", "propose", "blow", "pause")):
             case "propose":
-                await play.propose(chance)
+                await play.propose(chance.choice((play.kid, play.other)))
             case "blow":
                 await kill_or_start(tool, chance)
             case _:
