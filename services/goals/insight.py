@@ -8,11 +8,12 @@ A school's own improvement goals are about no child: they are counted as they ar
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.goals.heard_figures import SMALLEST_GROUP, summary
+from services.goals.heard_figures import SMALLEST_GROUP, newly_told, summary
 from services.goals.model import today
 from services.goals.own_acts import act_of_operator
 from services.goals.plan_queries import answered
@@ -34,14 +35,15 @@ def decide_insight(asked: Asked[Insight], seen: Snapshot) -> Change:
     """Answers the counts; of children None below ten, be it nought or nine, else a multiple of five."""
     subject = school_subject(asked.school)
     result = counted(seen.state, today(seen.now))
+    rows = newly_told(result["heard"], seen.state["figures"])
     if asked.actor.kind is ActorKind.OPERATOR:
         act = act_of_operator(asked, Action.VIEW, Category.GOALS, Basis.ANONYMOUS)
         _own(asked.body.about, subject)
         viewed = NewEvent(Viewed(query="insight", things=len(result)), about=subject, act=act, producer="goals")
-        return Change(permits=(), events=(viewed,), result=result)
+        return Change(permits=(), events=(viewed,), rows=rows, result=result)
     permit = seen.require(asked, Action.VIEW, Category.GOALS)
     _own(permit.subject, subject)
-    return answered((permit,), "insight", len(result), result)
+    return replace(answered((permit,), "insight", len(result), result), rows=rows)
 
 
 def _own(about: UUID, subject: UUID) -> None:
@@ -58,7 +60,7 @@ def counted(state: Mapping[str, Any], day: date) -> dict[str, Any]:
     return {
         "children": children,
         "own_approach": state["own_approach"],
-        "heard": summary(state["heard"], day),
+        "heard": summary(state["heard"], day, state["figures"]),
         "smallest_group": SMALLEST_GROUP,
         "children_rounded_down_to": STEP,
     }

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from services.goals.heard_figures import Heard, summary
+from services.goals.heard_figures import Heard, month_after, newly_told, summary
 from services.goals.life import refusal
 from services.goals.model import LOWEST, SCORED, today
 from services.goals.scoring import Score, permit_from, scored
@@ -94,7 +94,8 @@ def decide_score_from_heard(asked: Asked[ScoreFromHeard], seen: Snapshot) -> Cha
         raise refusal(goal.status, "score-from-heard")
     if measure is None:
         raise Problem(ProblemType.CONFLICT, "this goal is not measured by it: set by whose answers first")
-    figures = summary(seen.state["answers"], today(seen.now))
+    told = seen.state["figures"]
+    figures = summary(seen.state["answers"], today(seen.now), told)
     until = figures["until"].get(measure["role"])
     if until is None:
         detail = f"too few answered: figures are of {figures['smallest_group']} people or more, at the end of a month"
@@ -105,7 +106,7 @@ def decide_score_from_heard(asked: Asked[ScoreFromHeard], seen: Snapshot) -> Cha
     level = level_at(share_of(figures["roles"][measure["role"]]), measure["thresholds"])
     score = Score(goal=goal.id, level=level, observed_on=_last_day(until))
     row = Row(TABLE, goal.id, measure["version"], {"scored_until": until})
-    return scored(asked, seen, permit, goal, Setting.SCHOOL, score, row)
+    return scored(asked, seen, permit, goal, Setting.SCHOOL, score, row, *newly_told(figures, told))
 
 
 def _own(asked: Asked[Any], seen: Snapshot) -> GoalState:
@@ -116,5 +117,4 @@ def _own(asked: Asked[Any], seen: Snapshot) -> GoalState:
 
 
 def _last_day(month: str) -> date:
-    year, number = map(int, month.split("-"))
-    return date(year + number // 12, number % 12 + 1, 1) - timedelta(days=1)
+    return month_after(month).date() - timedelta(days=1)

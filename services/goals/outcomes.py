@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from services.goals.heard_figures import Heard, summary
+from services.goals.heard_figures import Heard, newly_told, summary
 from services.goals.life import Paragraph, Version
 from services.goals.measuring import measured
 from services.goals.model import today
@@ -143,6 +143,8 @@ def decide_heard_summary(asked: Asked[HeardSummary], seen: Snapshot) -> Change:
     permit = seen.require(asked, Action.VIEW, Category.CONVERSATIONS)
     if permit.subject != school_subject(asked.school):
         raise invalid("this is counted over a school: name the school's own subject", "about")
-    figures = summary(seen.state["answers"], today(seen.now))
+    told = seen.state["figures"]
+    figures = summary(seen.state["answers"], today(seen.now), told)
     found = figures | {"measures": measured(seen.state, figures)}
-    return answered((permit,), "heard-summary", len(found["roles"]), found)
+    change = answered((permit,), "heard-summary", len(found["roles"]), found)
+    return replace(change, rows=newly_told(figures, told))

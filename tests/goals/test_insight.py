@@ -59,7 +59,7 @@ async def test_the_foundations_operator_sees_them_too_and_the_log_says_on_what_g
 
 
 def test_over_schools_only_what_is_told_is_summed() -> None:
-    empty = {"own_approach": {"active": 2}, "heard": []}
+    empty = {"own_approach": {"active": 2}, "heard": [], "figures": []}
     found = {
         slug: counted({**empty, "children": {"goal_active": n}}, date(2027, 1, 1))
         for slug, n in (("a", 9), ("b", 12), ("c", 20))
@@ -75,7 +75,7 @@ def test_who_felt_heard_is_shown_by_role_and_school() -> None:
         {"role": "guardian", "answer": "yes", "month": "2027-01", "member": str(one), "conversation": "c"}
         for one in range(10)
     ]
-    empty: dict[str, Any] = {"own_approach": {}, "children": {}}
+    empty: dict[str, Any] = {"own_approach": {}, "children": {}, "figures": []}
     found = {slug: counted({**empty, "heard": said}, date(2027, 2, 1)) for slug, said in (("a", ten), ("b", []))}
     shown = {row[0]: row[1:] for row in zip(*(column.cells for column in table_of(found).columns), strict=True)}
     assert shown["were you heard, guardian: yes"] == ("10", "-", "10")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 import asyncpg
@@ -100,6 +101,47 @@ async def test_figures_that_went_back_are_not_scored_again(room: Room) -> None:
     await owner.close()
     again = await table.refused(table.lead, "score-from-heard", goal=goal)
     assert (again.type, again.more["until"]) == (ProblemType.CONFLICT, "2999-01")
+
+
+async def test_figures_that_were_told_stay_when_a_child_is_erased_and_later_ones_add_to_them(room: Room) -> None:
+    table = room.table
+    parents = await answer(room, 11)
+    await room.later(24 * 32)
+    told = await table.ask(table.lead, "heard-summary", about=table.school)
+    assert told["roles"] == {"guardian": {"yes": 11, "partly": 0, "no": 0}}, "control"
+    async with table.desk.db.school(table.desk.school) as conn:
+        await conn.execute("DELETE FROM conversation_heard WHERE member = $1", parents[0].id)  # as an erasure does
+    assert await table.ask(table.lead, "heard-summary", about=table.school) == told
+    insight = await table.ask(table.lead, "insight", about=table.school)
+    assert insight["heard"]["roles"] == told["roles"]
+    for n, one in enumerate(parents[1:]):
+        await table.ask(one, "say-heard", conversation=await talk_of(room), answer="no" if n else "partly")
+    await room.later(24 * 64)
+    later = await table.ask(table.lead, "heard-summary", about=table.school)
+    assert later["roles"] == {"guardian": {"yes": 1, "partly": 1, "no": 9}}
+    assert later["until"]["guardian"] > told["until"]["guardian"]
+
+
+async def test_of_figures_that_were_told_no_answer_is_read_again(room: Room) -> None:
+    table = room.table
+    parents = await answer(room, 10)
+    await room.later(24 * 32)
+    await table.ask(table.lead, "heard-summary", about=table.school)
+    await table.ask(parents[3], "say-heard", conversation=await talk_of(room), answer="no")
+    args = {"school": table.desk.school, "about": str(table.school)}
+    ((found,),) = [row.values() for row in await table.desk.rows("SELECT read_heard($1::jsonb)", args)]
+    assert [(one["answer"], one["before"]) for one in found["answers"]] == [("no", "yes")]
+
+
+async def test_figures_asked_twice_at_once_are_told_alike(room: Room) -> None:
+    table = room.table
+    await answer(room, 10)
+    await room.later(24 * 32)
+    asked = [table.ask(table.lead, "heard-summary", about=table.school) for _ in range(4)]
+    first, *others = await asyncio.gather(*asked)
+    assert first["roles"]
+    assert all(one == first for one in others)
+    assert len(await table.desk.rows("SELECT FROM heard_figure")) == 1
 
 
 async def test_only_the_schools_own_goals_are_measured_so_and_by_who_decides(room: Room) -> None:

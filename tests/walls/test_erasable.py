@@ -42,6 +42,7 @@ KEPT = {
         "school_calendar": "of the school",
         "guidance": "of the school: its expert team's words",
         "heard_measure": "of the school: by which figures a goal of its own is measured",
+        "heard_figure": "of the school: counts of ten people or more, as they were told",
         "goal_template_text": "of the school: example words about no child",
     },
     "notifications": {
