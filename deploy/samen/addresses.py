@@ -28,6 +28,8 @@ SAYS = {
     "verified": "Confirmed. Messages go there from now on.",
     "removed": "Removed.",
     "stopped": "Nothing more goes through it. Everything stays in the inbox.",
+    "unsubscribed": "No ordinary mails any more. What law or safety wants told still comes: `--everything` stops that.",
+    "unsubscribed_all": "No mail at all any more, and the school is told so. Everything stays in the inbox.",
     "open": "Messages go through it again.",
     "set": "Set up. Members can give an address for it now.",
 }
@@ -45,7 +47,7 @@ def _order(directory: Dir, school: str, member: UUID, command: str, **body: obje
         return await client.command(school, SERVICE, command, body, client.actor(member, school))
 
     reply: dict[str, Any] = do(directory, give)
-    told = SAYS.get(str(reply.get("state")), "")
+    told = SAYS.get(str(reply.get("code") if reply.get("channel") == Channel.MAIL else reply.get("state")), "")
     if reply.get("tries_left") is not None:
         told = f"That is not the code. {reply['tries_left']} tries are left."
     Console(soft_wrap=True).print(Text(told))
@@ -81,7 +83,8 @@ def addresses(school: School, member: As, json: AsJson = False, directory: Dir =
         table.add_row(through, Text(one["target"]), state, one["address"])
     print_table(table, console)
     for channel, code in found["stopped"].items():
-        console.print(Text(f"Nothing goes through {channel}: {code}. `samen notifications resume` opens it."))
+        what = "Nothing ordinary" if (channel, code) == ("mail", "unsubscribed") else "Nothing"
+        console.print(Text(f"{what} goes through {channel}: {code}. `samen notifications resume` opens it."))
     if found["record_stopped"]:
         console.print("Mail to an address came back, and nothing goes there any more: `samen notifications resume`.")
     console.print(Text(f"outlets of the school: {', '.join(found['outlets']) or 'none'}", style="dim"))
@@ -128,9 +131,18 @@ def remove_address(address: AddressId, school: School, member: As, directory: Di
     _order(directory, school, member, "remove-address", address=address, version=version)
 
 
-def leave(school: School, member: As, channel: Through = Channel.MAIL, directory: Dir = None) -> None:
-    """Have nothing more sent through a channel, as the link in a mail does."""
-    _order(directory, school, member, "leave-channel", channel=channel)
+def leave(
+    school: School,
+    member: As,
+    channel: Through = Channel.MAIL,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="By mail also what the law or safety wants told; the school hears it.")
+    ] = False,
+    directory: Dir = None,
+) -> None:
+    """Have nothing more sent through a channel; of mail, as its link does, nothing that is ordinary."""
+    body: dict[str, object] = {"everything": True, "about": school_subject(school)} if everything else {}
+    _order(directory, school, member, "leave-channel", channel=channel, **body)
 
 
 def resume(school: School, member: As, channel: Through = Channel.MAIL, directory: Dir = None) -> None:

@@ -159,6 +159,7 @@ def _preferences(found: dict[str, Any]) -> Iterator[str]:
     yield f"in holidays: {in_holidays[wants['days_off']]}"
     for one in wants["paces"]:
         yield f"{one['kind']} through {one['channel']}: {one['pace']}"
+    yield f"by mail whatever is off, as the law or safety wants: {', '.join(found['always'])}"
 
 
 def _day(said: str) -> int:
@@ -245,6 +246,8 @@ def preview(
     lines = [("inbox", said["inbox"]), ("inbox, folded", said["more"])] if channel is None else []
     lines += [(f"{through}, {name}", outside[name]) for name in ("subject", "greeting", "news")]
     lines += [(f"{through}, reminder", said["reminder"]), (f"{through}, end", outside["no_reply"])]
+    if through == Channel.MAIL:
+        lines.append((f"{through}, end", f"{outside['leave']} {outside['leave_link']}"))
     for name, text in lines:
         if text:
             console.print(f"{name}: {text}", markup=False)

@@ -51,13 +51,21 @@ class VerifyAddress(Request):
 
 
 class LeaveChannel(Request):
-    """Has nothing more sent through a channel. Everything stays in the inbox."""
+    """Has nothing more sent through a channel. Everything stays in the inbox.
+
+    What the law or safety wants told still comes by mail, but with `everything`: then who keeps the school's records is
+    told that no mail reaches the member. With that, `about` is the school's own subject.
+    """
 
     channel: Channel
+    everything: bool = False
+    about: UUID | None = None
 
 
-class ResumeChannel(LeaveChannel):
+class ResumeChannel(Request):
     """Wants to be reached through a channel again, also where letters came back."""
+
+    channel: Channel
 
 
 class ClaimCode(Request):

@@ -17,9 +17,7 @@ from services.notifications.address_requests import (
     Addresses,
     AskCode,
     ClaimCode,
-    LeaveChannel,
     RemoveAddress,
-    ResumeChannel,
     SettleCode,
     VerifyAddress,
 )
@@ -38,8 +36,6 @@ from shared.events.notifications import (
     AddressAdded,
     AddressAsked,
     AddressRemoved,
-    AddressResumed,
-    AddressStopped,
     AddressVerified,
     Channel,
 )
@@ -51,7 +47,6 @@ MOST_CODES = 5
 MOST_MISSES = 5
 CODE_LASTS = timedelta(hours=24)
 CODE_AGAIN = timedelta(minutes=10)
-UNSUBSCRIBED = "unsubscribed"
 
 
 def decide_addresses(asked: Asked[Addresses], seen: Snapshot) -> Change:
@@ -177,29 +172,6 @@ def decide_remove(asked: Asked[RemoveAddress], seen: Snapshot) -> Change:
     return _done((event,), row, UUID(one["id"]), one["version"] + 1, "removed")
 
 
-def decide_leave(asked: Asked[LeaveChannel], seen: Snapshot) -> Change:
-    """Stops the member's whole channel; again is the same."""
-    act, channel = own_act(asked, Action.MANAGE), asked.body.channel
-    reply = {"channel": channel.value, "state": "stopped"}
-    if any(one["channel"] == channel and one["digest"] is None for one in seen.state["stops"]):
-        return Change(permits=(), events=(), reply=reply)
-    found = asked.ids.time_ordered(seen.clock)
-    values = {"member": asked.actor.id, "channel": channel, "code": UNSUBSCRIBED, "stopped_at": seen.clock}
-    fact = AddressStopped(recipient=asked.actor.id, channel=channel, code=UNSUBSCRIBED)
-    row = Row("address_stop", found, 0, values)
-    return Change(permits=(), events=(_event(asked, act, fact, found),), rows=(row,), reply=reply)
-
-
-def decide_resume(asked: Asked[ResumeChannel], seen: Snapshot) -> Change:
-    """Lifts what stops the channel and its addresses."""
-    act, channel = own_act(asked, Action.MANAGE), asked.body.channel
-    stops = [one for one in seen.state["stops"] if one["channel"] == channel]
-    rows = tuple(Row("address_stop", UUID(one["id"]), one["version"], None) for one in stops)
-    fact = AddressResumed(recipient=asked.actor.id, channel=channel)
-    events = (_event(asked, act, fact, rows[0].id),) if rows else ()
-    return Change(permits=(), events=events, rows=rows, reply={"channel": channel.value, "state": "open"})
-
-
 def decide_claim_code(asked: Asked[ClaimCode], seen: Snapshot) -> Change:
     """Takes a code that is due: from now on this one counts. Its line is written before it leaves."""
     act = own_act(asked, Action.MANAGE)
@@ -274,9 +246,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("ask-code", AskCode, "read_addresses", decide_ask),
     Endpoint("verify-address", VerifyAddress, "read_addresses", decide_verify),
     Endpoint("remove-address", RemoveAddress, "read_addresses", decide_remove),
-    Endpoint("leave-channel", LeaveChannel, "read_addresses", decide_leave),
-    Endpoint("resume-channel", ResumeChannel, "read_addresses", decide_resume),
 )
-VERIFY, LEAVE = ENDPOINTS[3], ENDPOINTS[5]
+VERIFY = ENDPOINTS[3]
 CLAIM_CODE = Endpoint("claim-code", ClaimCode, "read_addresses", decide_claim_code)
 SETTLE_CODE = Endpoint("settle-code", SettleCode, "read_addresses", decide_settle_code)

@@ -49,7 +49,8 @@ class Letter:
     """One thing to send. It says that there is something new, never what or about whom.
 
     `id` is the same however often it is sent, so that a repeat can be known; `notice` is (one of) what it tells of;
-    `number`: how many. `language` None: both. `code`: it is the letter that asks whoever
+    `number`: how many; `more`: there are others that have no room in it. `fixed`: the law or safety wants all of it
+    told, so it is no mail that one unsubscribes from. `language` None: both. `code`: it is the letter that asks whoever
     reads it to confirm the address (with `link`, where that can be done by a press). `leave`: the link that ends these
     mails. `entries`: calendar entries, as goals gives them.
     """
@@ -60,6 +61,8 @@ class Letter:
     language: str | None = None
     urgent: bool = False
     reminder: bool = False
+    more: bool = False
+    fixed: bool = False
     code: str | None = None
     link: str | None = None
     leave: str | None = None

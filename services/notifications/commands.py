@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.notifications import addressing, adjusting, outlets, preferences, why, words
+from services.notifications import addressing, adjusting, leaving, outlets, preferences, why, words
 from services.notifications.model import SERVICE, NoticeState, moves
 from shared import access
 from shared.access import Denial, Permit
@@ -152,6 +152,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     preview(SERVICE),
     *preferences.ENDPOINTS,
     *addressing.ENDPOINTS,
+    *leaving.ENDPOINTS,
     *outlets.ENDPOINTS,
     *adjusting.ENDPOINTS,
     *why.ENDPOINTS,

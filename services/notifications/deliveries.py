@@ -23,14 +23,16 @@ from services.notifications.model import (
     GIVE_UP_AFTER,
     LONGEST_DELAY,
     OPEN,
+    UNSUBSCRIBED,
     DeliveryState,
     NoticeState,
     bundle_id,
     next_try,
 )
 from services.notifications.parts import Became, Part, change_of, lead_of, parts_of
-from services.notifications.preferences import read_preferences
+from services.notifications.preferences import always_comes, read_preferences
 from services.notifications.rule import HOME_ROLES
+from services.notifications.rules import is_fixed
 from services.notifications.times import Pace, Release, plan_release, read_days_off
 from shared.access import Denial
 from shared.errors import Problem, ProblemType
@@ -93,8 +95,7 @@ def decide_claim(asked: Asked[ClaimDelivery], seen: Snapshot) -> Change:
         )
     parts = [part for part in parts_of(seen) if _is_due(part, seen)]
     tries = max(part.delivery["tries"] for part in parts) + 1
-    stopped = _stopped(seen)
-    return _whole(seen, [_weighed(asked, seen, part, tries, stopped) for part in parts])
+    return _whole(seen, [_weighed(asked, seen, part, tries, _stopped(seen, part)) for part in parts])
 
 
 def _is_due(part: Part, seen: Snapshot) -> bool:
@@ -204,6 +205,8 @@ def _message(seen: Snapshot, claimed: Sequence[Became]) -> dict[str, Any]:
         "language": read_preferences(seen.state.get("preference")).language,
         "urgent": any(one.part.delivery["urgent"] for one in claimed),
         "reminder": round_ > 0,
+        "more": bool(seen.state.get("more")),
+        "fixed": all(is_fixed(one.part.notice["kind"]) for one in claimed),
         "talks": _talks([one.part.notice for one in claimed]),
     }
 
@@ -216,12 +219,17 @@ def _talks(notices: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {one["thing"]: one["purpose"] for one in inviting}
 
 
-def _stopped(seen: Snapshot) -> str | None:
-    """Returns why nothing goes to the member through this channel at all; None: something may."""
-    whole = [stop["code"] for stop in seen.state["stops"] if stop["digest"] is None]
-    if whole:
-        return str(whole[0])
+def _stopped(seen: Snapshot, part: Part) -> str | None:
+    """Returns why this does not go to the member through this channel, whatever it wants of the kind; None: it may.
+
+    A digest is one message a period: what it had no room for does not follow it.
+    """
+    if seen.state.get("went"):
+        return "digest_full"
     channel = Channel(seen.state["delivery"]["channel"])
+    whole = [stop["code"] for stop in seen.state["stops"] if stop["digest"] is None]
+    if whole and not (whole[0] == UNSUBSCRIBED and always_comes(part.notice["kind"], channel)):
+        return str(whole[0])
     return None if channel in ALWAYS or seen.state["addresses"] else "no_address"
 
 

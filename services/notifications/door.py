@@ -15,7 +15,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from services.notifications.door_pages import page
+from services.notifications.door_pages import ALL, page
 from services.notifications.keyring import BadSeal, Keyring
 from shared.errors import Problem, ProblemType
 
@@ -38,8 +38,8 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 
-Do = Callable[[str, UUID], Awaitable[None]]
-"""Leaves: (school, member). Raises Problem."""
+Do = Callable[[str, UUID, bool], Awaitable[None]]
+"""Leaves: (school, member, all mail, not only what is ordinary). Raises Problem."""
 Verify = Callable[[str, UUID, UUID, str], Awaitable[bool]]
 """Confirms: (school, member, address, code); tells whether it is confirmed now. Raises Problem."""
 HandIn = Callable[[bytes], Awaitable[str]]
@@ -117,9 +117,11 @@ class Door:
             return _answer(404, "gone")
         school, member = found
 
+        everything = await _all(request)
+
         async def leave() -> web.Response:
-            await self.leave(school, UUID(member))
-            return _answer(200, "left")
+            await self.leave(school, UUID(member), everything)
+            return _answer(200, "left_all") if everything else _answer(200, "left", request.rel_url.raw_path)
 
         return await self._in_turn(leave)
 
@@ -168,6 +170,14 @@ class Door:
         except Problem:
             return web.json_response({"state": "later"}, status=503, headers=_again())
         return web.json_response({"state": state}, headers=HEADERS)
+
+
+async def _all(request: web.Request) -> bool:
+    """Tells whether the page's own button for all mail was pressed; a mail program's (RFC 8058) is another form."""
+    try:
+        return bool((await request.post()).get(ALL))
+    except ValueError:
+        return False
 
 
 async def _read(request: web.Request, most: int) -> bytes | None:

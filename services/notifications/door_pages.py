@@ -21,12 +21,24 @@ BUTTON = (
 )
 
 
+ALL = "alles"
+"""The field by which the second button of the page for leaving is known."""
+BUTTONS = {"leave": ("leave", "leave_all"), "left": ("leave_all",), "verify": ("verify",)}
+"""What may be pressed on a page."""
+
+
 def page(key: str, action: str | None = None) -> str:
-    """Returns a page that says what `door.<key>` says; with `action` (a path) there is one button, that posts to it."""
-    body = "".join(f'<p lang="{one}">{escape(words.door(one, key))}</p>\n' for one in words.LANGUAGES)
-    if action is not None:
+    """Returns a page that says what `door.<key>` says; with `action` (a path) its buttons post to it."""
+    body = _said(key)
+    for button in BUTTONS[key] if action is not None else ():
         text = " / ".join(
-            f'<span lang="{one}">{escape(words.door(one, f"{key}_button"))}</span>' for one in words.LANGUAGES
+            f'<span lang="{one}">{escape(words.door(one, f"{button}_button"))}</span>' for one in words.LANGUAGES
         )
-        body += f'<form method="post" action="{escape(action)}">{BUTTON.format(text=text)}</form>\n'
+        more = "" if button != "leave_all" else f'<input type="hidden" name="{ALL}" value="1">'
+        body += "" if button == key else f'<hr style="margin:24px 0">\n{_said(button)}'
+        body += f'<form method="post" action="{escape(action or "")}">{more}{BUTTON.format(text=text)}</form>\n'
     return PAGE.format(title=TITLE, body=body)
+
+
+def _said(key: str) -> str:
+    return "".join(f'<p lang="{one}">{escape(words.door(one, key))}</p>\n' for one in words.LANGUAGES)

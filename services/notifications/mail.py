@@ -128,7 +128,9 @@ def compose_whole(letter: Letter, address: str, now: datetime, settings: MailSet
     message["Date"] = format_datetime(now)
     message["Message-ID"] = message_id(letter.id, settings)
     message["Auto-Submitted"] = "auto-generated"
-    if letter.leave is not None:  # RFC 8058: one press in the mail program, and no page to find one's way in
+    if (
+        letter.leave is not None and not letter.fixed
+    ):  # RFC 8058: one press in the mail program, and no page to find one's way in
         message["List-Unsubscribe"] = f"<{HERE.leave if PLAIN.fullmatch(letter.leave) else letter.leave}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(as_text(letter, settings.link), cte="quoted-printable")

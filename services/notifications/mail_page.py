@@ -37,7 +37,7 @@ def subject_of(letter: Letter) -> str:
     """Returns the subject, in each language."""
     if letter.code is not None:
         return " / ".join(words.confirming(one, letter.code).subject for one in languages_of(letter))
-    return " / ".join(words.outside(one, letter.number).subject for one in languages_of(letter))
+    return " / ".join(words.outside(one, letter.number, more=letter.more).subject for one in languages_of(letter))
 
 
 def _says(letter: Letter, language: str, link: str) -> Says:
@@ -45,7 +45,14 @@ def _says(letter: Letter, language: str, link: str) -> Says:
         asks = words.confirming(language, letter.code)
         small = (asks.not_yours, asks.no_reply)
         return Says(language, asks.direction, asks.greeting, asks.code, letter.link, asks.button, letter.code, small)
-    tells = words.outside(language, letter.number, urgent=letter.urgent, reminder=letter.reminder)
+    tells = words.outside(
+        language,
+        letter.number,
+        urgent=letter.urgent,
+        reminder=letter.reminder,
+        more=letter.more,
+        fixed=letter.fixed,
+    )
     return Says(
         language,
         tells.direction,

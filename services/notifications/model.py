@@ -20,6 +20,9 @@ SERVICE = "notifications"
 ALWAYS = frozenset({Channel.MAIL})
 """Tried for everyone: network has the school's own record of the address."""
 
+UNSUBSCRIBED, UNSUBSCRIBED_ALL = "unsubscribed", "unsubscribed_all"
+"""What stops a whole channel: all of it but the mails of what the law or safety wants told; or those too."""
+
 FIRST_DELAY = timedelta(seconds=20)
 LONGEST_DELAY = timedelta(hours=4)
 GIVE_UP_AFTER = timedelta(days=5)

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from services.notifications.rules import BY_KIND
+from services.notifications.model import ALWAYS
+from services.notifications.rules import BY_KIND, is_fixed
 from services.notifications.times import Pace, Quiet, Times, foundation
 from shared.db import encode
 from shared.errors import Problem, ProblemType
@@ -57,11 +58,14 @@ class Preferences(BaseModel):
         return None
 
     def pace(self, kind: str, channel: Channel) -> Pace | None:
-        """Returns how soon this kind comes through the channel; None: the person has not said."""
+        """Returns how soon this kind comes through the channel; None: the person has not said.
+
+        Off does not count for the mails of what the law or safety wants told.
+        """
         for name in (kind, "all"):
             for one in self.paces:
                 if (one.kind, one.channel) == (name, channel):
-                    return one.pace
+                    return None if one.pace is Pace.OFF and always_comes(kind, channel) else one.pace
         return None
 
     def times(self, *, works_here: bool) -> Times:
@@ -73,6 +77,11 @@ class Preferences(BaseModel):
             ours.digest_on if self.digest_on is None else self.digest_on,
             works_here if self.days_off is None else self.days_off,
         )
+
+
+def always_comes(kind: str, channel: Channel) -> bool:
+    """Tells whether nobody can switch this kind off for this channel: by mail, what the law or safety wants told."""
+    return channel in ALWAYS and is_fixed(kind)
 
 
 def read_preferences(settings: object) -> Preferences:
@@ -126,6 +135,14 @@ def decide_set(asked: Asked[SetPreferences], seen: Snapshot) -> Change:
         raise Problem(
             ProblemType.INVALID, f"paces: there is no such kind of notice: {', '.join(unknown)}", field="paces"
         )
+    if fixed := sorted(
+        {one.kind for one in body.preferences.paces if one.pace is Pace.OFF and always_comes(one.kind, one.channel)}
+    ):
+        raise Problem(
+            ProblemType.INVALID,
+            f"paces: the law or safety wants you told of {', '.join(fixed)}: choose now, daily or weekly for mail",
+            field="paces",
+        )
     settings = body.preferences.model_dump(mode="json", exclude_none=True)
     row = Row("preference", asked.actor.id, version, {"settings": settings, "set_at": seen.now})
     fact = PreferencesSet(recipient=asked.actor.id, version=version + 1)
@@ -142,6 +159,7 @@ def decide_show(asked: Asked[OwnPreferences], seen: Snapshot) -> Change:
         "version": found["version"] if found else 0,
         "preferences": read_preferences(found and found["settings"]).model_dump(mode="json"),
         "else": foundation().model_dump(mode="json"),
+        "always": sorted(kind for kind in BY_KIND if is_fixed(kind)),
     }
     return Change(permits=(), events=(event,), result=result)
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from services.notifications import words
-from services.notifications.rules import BY_KIND
+from services.notifications.rules import BY_KIND, is_fixed
 
 
 def preview(kind: str, language: str, number: int) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def preview(kind: str, language: str, number: int) -> dict[str, Any]:
     return {
         "inbox": words.inbox(language, kind),
         "more": words.more(language, number - 1) if number > 1 else "",
-        "outside": asdict(words.outside(language, number, urgent=BY_KIND[kind].urgent)),
+        "outside": asdict(words.outside(language, number, urgent=BY_KIND[kind].urgent, fixed=is_fixed(kind))),
         "reminder": words.outside(language, 1, reminder=True).news if BY_KIND[kind].remind_days else "",
     }
 

@@ -66,6 +66,8 @@ class Reach:
             claimed["language"],
             claimed["urgent"],
             claimed["reminder"],
+            claimed["more"],
+            claimed["fixed"],
         )
         if kind is not Channel.MAIL:
             return letter

@@ -160,6 +160,12 @@ BY_KIND: Mapping[str, Rule] = {
     rule.kind: rule for table in (*OF_NETWORK, *OF_GOALS, TOOLS) for rule in table.values()
 } | {UNANSWERED.kind: UNANSWERED, ADDRESS_STOPPED.kind: ADDRESS_STOPPED}
 
+
+def is_fixed(kind: str) -> bool:
+    """Tells whether the law or safety wants this kind told: neither school nor recipient switches its mails off."""
+    return kind in BY_KIND and BY_KIND[kind].bound is Bound.FIXED
+
+
 ANSWERS: Mapping[type[Fact], Answers] = {
     network.ConsentGiven: Answers(("consent_asked",)),
     network.ConsentRefused: Answers(("consent_asked",)),

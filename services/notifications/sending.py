@@ -10,12 +10,13 @@ from uuid import UUID
 
 from services.notifications import address_store
 from services.notifications.address_requests import LeaveChannel, VerifyAddress
-from services.notifications.addressing import LEAVE, VERIFY
+from services.notifications.addressing import VERIFY
 from services.notifications.bounces import Bounces
 from services.notifications.channel import Channel
 from services.notifications.channel_settings import ChannelSettings, channel_settings, keyring
 from services.notifications.codes import CodeSender
 from services.notifications.door import Door, confirming_link, leaving_link
+from services.notifications.leaving import LEAVE
 from services.notifications.mail import MailSettings
 from services.notifications.model import SERVICE
 from services.notifications.other import OtherChannel
@@ -29,7 +30,7 @@ from services.notifications.turns import Woken, Yielding
 from shared.actor import Actor
 from shared.errors import Problem, ProblemType, Transient
 from shared.events import notifications as told
-from shared.events.words import ActorKind, Purpose
+from shared.events.words import ActorKind, Purpose, school_subject
 from shared.service import Site
 from shared.unit import Asked, Endpoint, Request
 
@@ -184,11 +185,13 @@ class SendingHouse:
         finally:
             await door.close()
 
-    async def _press_leave(self, school: str, member: UUID) -> None:
+    async def _press_leave(self, school: str, member: UUID, everything: bool) -> None:
         async with self.at.db.school(school) as conn:
             known = await address_store.was_told(conn, school, member)
         if known:  # a link outlives who was erased: nothing is sent to them, and nothing is kept of them again
-            await self._press(LEAVE, school, member, LeaveChannel(channel=told.Channel.MAIL))
+            about = school_subject(school) if everything else None
+            body = LeaveChannel(channel=told.Channel.MAIL, everything=everything, about=about)
+            await self._press(LEAVE, school, member, body)
 
     async def _press_verify(self, school: str, member: UUID, address: UUID, code: str) -> bool:
         reply = await self._press(VERIFY, school, member, VerifyAddress(address=address, code=code))

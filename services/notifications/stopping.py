@@ -21,7 +21,7 @@ from shared.errors import Problem, ProblemType
 from shared.events.base import Act, NewEvent
 from shared.events.network import Grant
 from shared.events.notifications import AddressStopped, Channel, NoticeFailed, NoticeQueued
-from shared.events.words import Action, Basis, Category, Purpose
+from shared.events.words import Action, ActorKind, Basis, Category, Purpose, school_subject
 from shared.text import Code
 from shared.unit import Asked, Change, Endpoint, Request, Row, Snapshot
 
@@ -48,7 +48,7 @@ def decide_stop(asked: Asked[StopAddress], seen: Snapshot) -> Change:
     if "notice" not in seen.state:
         raise Problem(ProblemType.CONFLICT, "this notice is not there any more")
     body, notice = asked.body, seen.state["notice"]
-    member, act = UUID(notice["member"]), _act(asked)
+    member, act = UUID(notice["member"]), keeping_act(asked.actor.id)
     own = [one for one in seen.state["addresses"] if one["target"] == body.target]
     found = UUID(own[0]["id"]) if own else asked.ids.time_ordered(seen.clock)
     stopped = NewEvent(
@@ -60,7 +60,7 @@ def decide_stop(asked: Asked[StopAddress], seen: Snapshot) -> Change:
     stops = [stop for stop in seen.state["stops"] if stop["digest"]]
     if len(stops) >= MOST_STOPPED or any(is_stopped(stop, body.target) for stop in stops):
         return Change(permits=(), events=(), reply={"state": "stopped"})
-    parts = [_stop(asked, seen, member), *_failed(seen), *_told(asked, seen, member, act)]
+    parts = [_stop(asked, seen, member), *_failed(seen), *tell_keepers(asked, seen, member, act)]
     return Change(
         permits=(),
         events=(stopped, *(event for _, event in parts if event is not None)),
@@ -101,9 +101,9 @@ def _failed(seen: Snapshot) -> Iterator[Part]:
         yield Row("delivery", UUID(delivery["id"]), delivery["version"], values), event
 
 
-def _told(asked: Asked[StopAddress], seen: Snapshot, member: UUID, act: Act) -> Iterator[Part]:
+def tell_keepers(asked: Asked[Any], seen: Snapshot, member: UUID, act: Act) -> Iterator[Part]:
     """A notice, with its mail, for everyone who keeps the school's records; of the member only its pseudonym."""
-    rule, about, source = ADDRESS_STOPPED, asked.body.about, asked.ids.time_ordered(seen.clock)
+    rule, about, source = ADDRESS_STOPPED, school_subject(asked.school), asked.ids.time_ordered(seen.clock)
     grants = [Grant.model_validate(grant) for grant in seen.state["grants"]]
     hears = {
         grant.member: grant
@@ -158,11 +158,11 @@ def _holds(grant: Grant, at: datetime) -> bool:
     return grant.valid_from <= at and (grant.valid_until is None or at < grant.valid_until)
 
 
-def _act(asked: Asked[Any]) -> Act:
-    actor = asked.actor
+def keeping_act(service: UUID) -> Act:
+    """Returns the act of this service itself, for who keeps the school's records."""
     return Act(
-        actor=actor.id,
-        kind=actor.kind,
+        actor=service,
+        kind=ActorKind.SERVICE,
         door=SERVICE,
         purpose=Purpose.ADMINISTRATION,
         action=Action.MANAGE,

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from services.notifications.adjusting import audience_of
 from services.notifications.preferences import own_act
-from services.notifications.rules import BY_KIND
+from services.notifications.rules import BY_KIND, is_fixed
 from services.notifications.times import HERE
 from shared.errors import Problem, ProblemType
 from shared.events.base import NewEvent, Viewed
@@ -53,7 +53,9 @@ CODES = {
     "not_wanted": "this person has switched this kind of notice off for this channel",
     "no_address": "there was no address to send it to",
     "too_late": "it could not be sent for five days",
-    "unsubscribed": "this person has stopped this channel",
+    "unsubscribed": "this person has stopped what is ordinary through this channel",
+    "unsubscribed_all": "this person has stopped all mail, also what law or safety wants told; the school was told so",
+    "digest_full": "the digest had no room for it, and said that there was more: it lies in the inbox",
     "address_stopped": "nothing arrives at the address that is known: it must be corrected, or opened again",
     "gone": "what it was to be sent to is there no more",
     "bounced": "mail to this person came back for good",
@@ -132,6 +134,8 @@ def _why_told(notice: Mapping[str, Any]) -> Iterator[str]:
         number = told.get("rule", 0)
         which = f"version {number} of the school's own" if number else "as the foundation has it"
         yield f"the rule for {rule.kind} ({which}) tells {audience_of(rule)}, if they may hear of {rule.category.value}"
+    if is_fixed(notice["kind"]):
+        yield "law or safety wants this told: it comes by mail whatever is switched off, unless all mail was stopped"
     if told:
         yield f"this person might: as {told['role']}, on the basis {told['basis']}, by grant {told['grant']}"
     if notice["folded_into"]:

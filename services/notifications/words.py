@@ -84,11 +84,21 @@ def more(language: str, number: int) -> str:
 
 @cache
 def outside(
-    language: str, number: int = 1, *, urgent: bool = False, reminder: bool = False, folder: Path = LOCALE
+    language: str,
+    number: int = 1,
+    *,
+    urgent: bool = False,
+    reminder: bool = False,
+    more: bool = False,
+    fixed: bool = False,
+    folder: Path = LOCALE,
 ) -> Outside:
-    """Returns what a message says that brings `number` notices."""
+    """Returns what a message says that brings `number` notices; `more`: and says that there are others."""
     found = catalogue(language, folder)
-    if urgent:
+    shown = {"number": isolated(str(number), language)}
+    if more and not urgent:
+        news = found.gettext("outside.news_more") % shown
+    elif urgent:
         news = found.gettext("outside.urgent")
     elif reminder:
         news = found.gettext("outside.reminder")
@@ -97,13 +107,15 @@ def outside(
     return Outside(
         language,
         direction(language),
-        _counted(language, "outside.subject", number, folder),
+        found.gettext("outside.subject_more") % shown
+        if more
+        else _counted(language, "outside.subject", number, folder),
         found.gettext("outside.greeting"),
         news,
         found.gettext("outside.no_reply"),
         found.gettext("outside.button"),
-        found.gettext("outside.leave"),
-        found.gettext("outside.leave_link"),
+        found.gettext("outside.always" if fixed else "outside.leave"),
+        found.gettext("outside.always_link" if fixed else "outside.leave_link"),
     )
 
 

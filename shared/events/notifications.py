@@ -160,7 +160,7 @@ class AddressRemoved(_Address):
 
 
 class AddressStopped(_Address):
-    """Nothing goes there any more: `code` says why (`bounced`, `gone`, `unsubscribed`)."""
+    """Nothing goes there any more: `code` says why (`bounced`, `gone`, `unsubscribed`, `unsubscribed_all`)."""
 
     NAME: ClassVar[str] = "address.stopped"
     code: str

@@ -80,6 +80,10 @@ def test_a_wrong_code_says_how_many_tries_are_left_and_ends_with_1(monkeypatch: 
         (("remove-address", str(ADDRESS)), ("remove-address", {"address": ADDRESS, "version": 3})),
         (("ask-code", str(ADDRESS)), ("ask-code", {"address": ADDRESS, "version": 3})),
         (("leave",), ("leave-channel", {"channel": "mail"})),
+        (
+            ("leave", "--everything"),
+            ("leave-channel", {"channel": "mail", "everything": True, "about": school_subject("berk")}),
+        ),
         (("resume", "--channel", "push"), ("resume-channel", {"channel": "push"})),
         (("remove-outlet", "sms"), ("remove-outlet", {"about": school_subject("berk"), "name": "sms", "version": 2})),
     ],

@@ -49,11 +49,11 @@ def test_paces_are_read_as_they_are_said_and_keep_what_was_set() -> None:
 def test_preferences_say_what_holds_where_nothing_is_set() -> None:
     nothing: dict[str, Any] = dict.fromkeys(("language", "quiet", "digest_at", "digest_on", "days_off")) | {"paces": []}
     usual = {"quiet": "21:00-07:00", "digest_at": 7, "digest_on": 1}
-    lines = list(_preferences({"version": 0, "preferences": nothing, "else": usual}))
+    lines = list(_preferences({"version": 0, "preferences": nothing, "else": usual, "always": ["consent_asked"]}))
     assert "quiet hours: 21:00-07:00" in lines
     assert "digests: at 7:00, weekly ones on mon" in lines
     mine = nothing | {"digest_at": 0, "digest_on": 7, "days_off": True, "quiet": "none"}
-    lines = list(_preferences({"version": 3, "preferences": mine, "else": usual}))
+    lines = list(_preferences({"version": 3, "preferences": mine, "else": usual, "always": ["consent_asked"]}))
     assert "digests: at 0:00, weekly ones on sun" in lines
     assert "quiet hours: none" in lines
 

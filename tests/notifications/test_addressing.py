@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from services.notifications import addressing, code_count
+from services.notifications import addressing, code_count, leaving
 from services.notifications.address_requests import (
     AddAddress,
     Addresses,
@@ -28,10 +28,10 @@ from shared.actor import Actor
 from shared.clock import Clock, Ids
 from shared.errors import Problem
 from shared.events.notifications import Channel
-from shared.events.words import ActorKind, Basis, Category
+from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role, school_subject
 from shared.unit import Asked, Request
 from tests.notifications.house import MEMBER, OTHER, SETTINGS, House
-from tests.notifications.support import journaled
+from tests.notifications.support import give_access, grant, journaled
 
 OWN = "eigen@thuis.example"
 
@@ -39,7 +39,7 @@ OWN = "eigen@thuis.example"
 async def ask(
     house: House, name: str, body: Request, who: UUID = MEMBER, kind: ActorKind = ActorKind.PERSON
 ) -> dict[str, Any]:
-    endpoint = next(one for one in addressing.ENDPOINTS if one.name == name)
+    endpoint = next(one for one in (*addressing.ENDPOINTS, *leaving.ENDPOINTS) if one.name == name)
     asked = Asked(Actor(who, kind, house.school, "portal"), house.school, body, Ids())
     found: dict[str, Any] = await house.unit.run(endpoint, asked)
     return found
@@ -242,3 +242,53 @@ async def test_who_left_gets_no_mail_until_it_wants_it_again(house: House) -> No
     assert len(house.server.accepted) == 1
     told = await house.told()
     assert (told.count("address.stopped"), told.count("address.resumed")) == (1, 1)
+
+
+async def make_fixed(house: House) -> None:
+    """Makes what waits something that the law wants told."""
+    async with house.db.school(house.school) as conn:
+        await conn.execute("UPDATE notice SET kind = 'consent_asked'")
+
+
+async def test_who_unsubscribes_still_gets_what_the_law_or_safety_wants_told(house: House) -> None:
+    await ask(house, "leave-channel", LeaveChannel(channel=Channel.MAIL))
+    await house.tell(MEMBER)
+    await make_fixed(house)
+    await house.tell(MEMBER)
+    await house.sender().send_due(house.school)
+    assert len(house.server.accepted) == 1
+    assert sorted(await house.states(), key=str) == [("cancelled", 1, "unsubscribed"), ("sent", 1, None)]
+
+
+async def test_who_stops_everything_gets_no_mail_and_who_keeps_the_records_is_told(house: House) -> None:
+    about = school_subject(house.school)
+    keeps = grant(
+        OTHER,
+        role=Role.SCHOOL_ADMINISTRATOR,
+        actions=(Action.RECEIVE, Action.MANAGE),
+        categories=(Category.IDENTITY,),
+        purposes=(Purpose.ADMINISTRATION,),
+    )
+    await give_access(house.db, house.school, about, [keeps])
+    everything = LeaveChannel(channel=Channel.MAIL, everything=True, about=about)
+    await ask(house, "leave-channel", LeaveChannel(channel=Channel.MAIL))
+    for _ in range(2):  # more, and again is the same
+        reply = await ask(house, "leave-channel", everything)
+        assert reply["code"] == "unsubscribed_all"
+    assert (await ask(house, "leave-channel", LeaveChannel(channel=Channel.MAIL)))["code"] == "unsubscribed_all"
+    async with house.db.school(house.school) as conn:
+        told = await conn.fetch("SELECT member, kind, thing FROM notice")
+        lines = [event for event in await journaled(conn) if event.type.endswith("notice.queued.v1")]
+        await conn.execute("DELETE FROM delivery")
+    assert [tuple(row) for row in told] == [(OTHER, "address_stopped", MEMBER)]
+    assert [(line.about, line.act.kind, line.act.basis) for line in lines] == [(about, "service", Basis.PUBLIC_TASK)]
+    await house.tell(MEMBER)
+    await make_fixed(house)
+    await house.sender().send_due(house.school)
+    assert (house.server.accepted, await house.states()) == ([], [("cancelled", 1, "unsubscribed_all")])
+
+
+async def test_to_stop_everything_the_school_itself_is_named(house: House) -> None:
+    await house.allow(MEMBER)
+    with pytest.raises(Problem, match="school's own subject"):
+        await ask(house, "leave-channel", LeaveChannel(channel=Channel.MAIL, everything=True))

@@ -7,12 +7,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.notifications.preferences import read_preferences
 from services.notifications.rule import Bound
 from services.notifications.rules import BY_KIND
+from services.notifications.times import Pace
 from shared.db import Database
 from shared.errors import Problem, ProblemType
 from shared.events.network import Capacity, ConsentGiven, ConsentState, ConsentWithdrawn, RecipientKind
-from shared.events.notifications import RuleSet
+from shared.events.notifications import Channel, RuleSet
 from shared.events.words import Action, Category, Purpose, Role, school_subject
 from shared.projection import Applier
 from shared.unit_run import Unit
@@ -185,6 +187,28 @@ async def test_preferences_are_ones_own_and_kept_whole(db: Database, unit: Unit,
         await ask(unit, school, "set-preferences", version=1, preferences={"quiet": "late"})
     async with db.school(school) as conn:
         assert await conn.fetchval("SELECT count(*) FROM preference") == 1
+
+
+async def test_nobody_switches_off_the_mails_of_what_the_law_or_safety_wants_told(
+    db: Database, unit: Unit, school: str
+) -> None:
+    async def want(version: int, kind: str, channel: str) -> dict[str, Any]:
+        paces = [{"kind": kind, "channel": channel, "pace": "off"}]
+        return await ask(unit, school, "set-preferences", version=version, preferences={"paces": paces})
+
+    for kind in (kind for kind, rule in BY_KIND.items() if rule.bound is Bound.FIXED):
+        with pytest.raises(Problem, match="daily or weekly for mail"):
+            await want(0, kind, "mail")
+    await want(0, "consent_asked", "push")
+    await want(1, "all", "mail")
+    shown = await ask(unit, school, "preferences")
+    assert "consent_asked" in shown["always"]
+    async with db.school(school) as conn:
+        wants = read_preferences(await conn.fetchval("SELECT settings FROM preference"))
+    assert (wants.pace("goal_accepted", Channel.MAIL), wants.pace("consent_asked", Channel.MAIL)) == (Pace.OFF, None)
+    assert read_preferences({"paces": [{"kind": "consent_asked", "channel": "push", "pace": "off"}]}).pace(
+        "consent_asked", Channel.PUSH
+    ) is Pace.OFF  # fmt: skip
 
 
 @pytest.mark.parametrize("quiet", ["21:00:10-21:00:50", "21:00-21:00", "21:00+02:00-07:00", "24:00-07:00", "2100-0700"])

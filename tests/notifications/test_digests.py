@@ -298,6 +298,44 @@ async def test_a_digest_says_how_many_and_not_a_word_of_what_or_whom(house: Hous
     assert [word for word in telling if str(word) in said] == []
 
 
+async def test_however_much_a_day_brought_its_digest_is_one_mail_that_says_there_is_more(
+    house: House, time: Time
+) -> None:
+    """Twice as much as one message tells of and a bit; the rest is in the inbox, and `why` says so."""
+    await wants(house.db, house.school, MEMBER, paces=paced("daily"), language="nl")
+    await time.set(MONDAY)
+    await tell(house, CHILD, None, MEMBER)
+    async with house.db.school(house.school) as conn:
+        await conn.execute(
+            "WITH more AS (INSERT INTO notice SELECT (jsonb_populate_record(n, jsonb_build_object("
+            "   'id', gen_random_uuid(), 'source', gen_random_uuid()))).* FROM notice n, generate_series(1, 449)"
+            " RETURNING id)"
+            " INSERT INTO delivery SELECT (jsonb_populate_record(d, jsonb_build_object("
+            "   'id', gen_random_uuid(), 'notice', m.id))).* FROM delivery d, more m"
+        )
+    await time.set(MONDAY + timedelta(hours=20))
+    await let_go(house)
+    await house.allow(MEMBER)
+    sender = house.sender()
+    house.server.rcpt = lambda _: "451 later"
+    await sender.send_due(house.school)
+    assert Counter(state for state, _, _ in await house.states()) == {"deferred": 200, "queued": 250}
+    house.server.rcpt = lambda _: "250 OK"
+    for _ in range(5):
+        await make_due(house.db, house.school)
+        await house.allow(MEMBER)
+        await sender.send_due(house.school)
+    ((_, mail),) = house.server.accepted
+    text = mail.get_body(("plain",))
+    assert text is not None
+    assert "meer dan 200 nieuwe berichten" in text.get_content()
+    assert "meer dan 200 nieuwe berichten" in mail["Subject"]
+    assert Counter((state, code) for state, _, code in await house.states()) == {
+        ("sent", None): 200,
+        ("cancelled", "digest_full"): 250,
+    }
+
+
 @pytest.mark.parametrize("seed", range(2))
 async def test_whatever_flips_while_a_digest_waits_only_what_may_be_told_then_is_claimed(
     house: House, time: Time, seed: int

@@ -15,9 +15,9 @@ import pytest
 
 from services.notifications import door as doors
 from services.notifications.address_requests import LeaveChannel
-from services.notifications.addressing import LEAVE
 from services.notifications.door import Door, confirming_link, leaving_link
 from services.notifications.keyring import BadSeal, Keyring
+from services.notifications.leaving import LEAVE
 from services.notifications.model import SERVICE
 from shared.actor import Actor
 from shared.clock import Ids
@@ -37,14 +37,15 @@ class Pressed:
 
     def __init__(self) -> None:
         self.left: list[tuple[str, UUID]] = []
+        self.left_all: list[tuple[str, UUID]] = []
         self.codes: list[str] = []
         self.problem: Problem | None = None
         self.mails: list[bytes] = []
 
-    async def leave(self, school: str, member: UUID) -> None:
+    async def leave(self, school: str, member: UUID, everything: bool) -> None:
         if self.problem:
             raise self.problem
-        self.left.append((school, member))
+        (self.left_all if everything else self.left).append((school, member))
 
     async def verify(self, school: str, member: UUID, address: UUID, code: str) -> bool:
         assert (school, member, address) == ("berk", MEMBER, NOTICE)
@@ -89,8 +90,28 @@ async def test_one_press_leaves_and_again_is_the_same() -> None:
         for _ in range(2):
             async with web.post(link, data=PRESS) as done:
                 assert done.status == 200
-                assert "geen mails meer" in await done.text()
+                assert "geen gewone mails meer" in await done.text()
     assert pressed.left == [("berk", MEMBER)] * 2
+
+
+async def test_the_pages_second_button_stops_all_mail_and_no_mail_programs_press_does() -> None:
+    pressed = Pressed()
+    async with opened(pressed.door()) as url, aiohttp.ClientSession() as web:
+        link = leaving_link(KEYS, url, "berk", MEMBER, NOTICE)
+        async with web.get(link) as shown:
+            page = await shown.text()
+        assert (page.count("<form"), page.count('name="alles"')) == (2, 1)
+        async with web.post(link, data={"alles": "1"}) as done:
+            assert "ook niet als iets dringend is" in await done.text()
+        assert (pressed.left, pressed.left_all) == ([], [("berk", MEMBER)])
+        as_parts = aiohttp.FormData(default_to_multipart=True)
+        as_parts.add_field("List-Unsubscribe", "One-Click")
+        broken = {"Content-Type": "multipart/form-data; boundary=x"}
+        for body, headers in ((as_parts, {}), (b"List-Unsubscribe=One-Click", broken), (b"", {})):
+            async with web.post(link, data=body, headers=headers) as done:
+                assert done.status == 200
+                assert (await done.text()).count("<form") == 1
+    assert (len(pressed.left), len(pressed.left_all)) == (3, 1)
 
 
 async def test_the_link_of_a_notice_is_always_the_same_and_of_another_it_is_another() -> None:
@@ -165,7 +186,8 @@ async def test_mails_that_came_back_are_taken_from_who_shows_the_token_only() ->
 async def test_five_hundred_who_press_at_once_each_get_an_answer_and_each_is_stopped_once(house: House) -> None:
     members = [uuid4() for _ in range(250)]
 
-    async def leave(school: str, member: UUID) -> None:
+    async def leave(school: str, member: UUID, everything: bool) -> None:  # noqa: FBT001  as the door calls it
+        assert not everything
         actor = Actor(member, ActorKind.PERSON, school, SERVICE)
         await house.unit.run(LEAVE, Asked(actor, school, LeaveChannel(channel=Channel.MAIL), Ids()))
 

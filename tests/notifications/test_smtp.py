@@ -254,6 +254,23 @@ async def test_headers_of_a_letter_hold_only_what_they_should(house: House) -> N
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
 
 
+async def test_a_mail_that_nobody_unsubscribes_from_has_no_button_for_it_and_leads_to_the_page_all_the_same(
+    house: House,
+) -> None:
+    await house.tell(MEMBER)
+    async with house.db.school(house.school) as conn:
+        await conn.execute("UPDATE notice SET kind = 'consent_asked'")
+    link = "https://deur.example/afmelden/abc"
+    reach = replace(house.sender().reach, leave=lambda *_: link)
+    await replace(house.sender(), reach=reach).send_due(house.school)
+    mail = house.server.accepted[0][1]
+    assert "List-Unsubscribe" not in mail
+    assert "List-Unsubscribe-Post" not in mail
+    for part in mail.iter_parts():
+        assert "Over sommige dingen moeten wij u altijd mailen." in part.get_content()
+        assert link in part.get_content()
+
+
 async def test_an_address_that_smuggles_is_never_on_the_wire() -> None:
     async with serving(Server()) as server:
         channel = MailChannel("127.0.0.1", server.port, MailSettings())
