@@ -186,7 +186,7 @@ async def test_mails_that_came_back_are_taken_from_who_shows_the_token_only() ->
 async def test_five_hundred_who_press_at_once_each_get_an_answer_and_each_is_stopped_once(house: House) -> None:
     members = [uuid4() for _ in range(250)]
 
-    async def leave(school: str, member: UUID, everything: bool) -> None:  # noqa: FBT001  as the door calls it
+    async def leave(school: str, member: UUID, everything: bool) -> None:
         assert not everything
         actor = Actor(member, ActorKind.PERSON, school, SERVICE)
         await house.unit.run(LEAVE, Asked(actor, school, LeaveChannel(channel=Channel.MAIL), Ids()))
