@@ -134,10 +134,10 @@ def _why_told(notice: Mapping[str, Any]) -> Iterator[str]:
         number = told.get("rule", 0)
         which = f"version {number} of the school's own" if number else "as the foundation has it"
         yield f"the rule for {rule.kind} ({which}) tells {audience_of(rule)}, if they may hear of {rule.category.value}"
-    if is_fixed(notice["kind"]):
-        yield "law or safety wants this told: it comes by mail whatever is switched off, unless all mail was stopped"
     if told:
         yield f"this person might: as {told['role']}, on the basis {told['basis']}, by grant {told['grant']}"
+    if is_fixed(notice["kind"]):
+        yield "law or safety wants this told: it comes by mail whatever is switched off, unless all mail was stopped"
     if notice["folded_into"]:
         yield f"in the inbox it is shown as one with a newer notice about the same: {notice['folded_into']}"
     if notice["answered"]:
