@@ -7,6 +7,8 @@ commands. A server checks that A stands in what it imports (`account_token_posit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deploy.topology import GATE, SECOND, Permissions
 from shared.nats_jwt import Json, account_claims, permitted, scope
 
@@ -17,7 +19,18 @@ WANT = "slots.want"
 """What the gate tells the provisioner: every slot that was ever handed out, and how it is to be."""
 
 LIVE, PAUSED, KILLED = "live", "paused", "killed"
-STATES = (LIVE, PAUSED, KILLED)
+KEYS = 8
+"""A slot has so many keys that sign its users. While it is live one counts; when another does, whom that let in is cut."""
+
+
+def live(key: int) -> str:
+    """Return the state of a slot that is live for the users that this key of it signed, and for nobody else."""
+    return f"{LIVE}-{key}" if key else LIVE
+
+
+LIVES = tuple(live(key) for key in range(KEYS))
+STATES = (*LIVES, PAUSED, KILLED)
+"""The strictest last."""
 FEW_FREE = 3
 """Fewer free slots than this raise the gate's alarm."""
 FOR_EVER = 253_402_300_799
@@ -89,13 +102,16 @@ def tool_template(account: str) -> Json:
     return permitted(publish, ["_INBOX.>"], subs=LIMITS["subs"], payload=PAYLOAD)
 
 
-def tool_claims(account: str, signing_key: str, gate: str, state: str) -> Json:
-    """Return the claims of a tool's account: `live`, `paused` (no imports) or `killed` (nobody may log in)."""
+def tool_claims(account: str, signing_keys: Sequence[str], gate: str, state: str) -> Json:
+    """Return the claims of a tool's account: `live` by one of its keys, `paused` (no imports; whoever is connected
+    stays so) or `killed` (nobody may log in).
+    """
+    counts = [signing_keys[LIVES.index(state)]] if state in LIVES else signing_keys
     return account_claims(
         jetstream=False,
-        imports=_imports(account, gate) if state == LIVE else (),
+        imports=_imports(account, gate) if state in LIVES else (),
         limits=LIMITS,
-        signing_keys=[scope(signing_key, "tool", tool_template(account))],
+        signing_keys=[scope(key, "tool", tool_template(account)) for key in counts],
         revocations={"*": FOR_EVER} if state == KILLED else None,
     )
 

@@ -279,7 +279,8 @@ def _logins() -> dict[tuple[str, str], topology.Permissions]:
 def _topology_hash() -> str:
     claims = [
         topology.system_claims(), topology.bus_claims(), topology.platform_claims("BUS"),
-        gate_account.gate_claims(), *(gate_account.tool_claims("A", "K", "GATE", s) for s in gate_account.STATES),
+        gate_account.gate_claims(),
+        *(gate_account.tool_claims("A", gate_account.LIVES, "GATE", s) for s in gate_account.STATES),
         *(nats_jwt.user_claims(p.publish, p.subscribe) for _, p in sorted(_logins().items())),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(claims, sort_keys=True).encode()).hexdigest()

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from nats.aio.client import Client
@@ -20,8 +20,9 @@ from nats.errors import Error as NatsError
 
 from deploy import gate_account
 from deploy.brake import Brake
-from deploy.gate_account import DOOR, KILLED, LIVE, PAUSED, STATES, WANT
+from deploy.gate_account import DOOR, KILLED, LIVES, PAUSED, STATES, WANT
 from deploy.jetstream import Refused, ensure_consumer, ensure_paused, ensure_stream, remove_stream
+from deploy.slot_census import REQUEST_S, Census
 from deploy.slots import Slots, is_killed
 from shared.nats_jwt import Json, claims_of
 
@@ -33,8 +34,6 @@ UNKNOWN = "unknown"
 AT_ONCE = 32
 LOOKED_AT_A_ROUND = 50
 OFFERED = 8
-REQUEST_S = 2.0
-QUIET_S = 0.2
 CUT_WITHIN_S = 2.0
 LATE_US = 60_000_000
 
@@ -66,6 +65,7 @@ class SlotKeeper:
         self._unused: dict[str, bool] = {}
         self._told: set[str] = set()
         self._brake = Brake()
+        self._census = Census(replicas)
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -141,7 +141,7 @@ class SlotKeeper:
 
     async def _weigh(self) -> None:
         """Hold whoever sends far more than it may: its slot is paused, whatever the gate says, for a while."""
-        counts = await self._counts(await self._system(), list(self._want.slots if self._want else ()))
+        counts = await self._census.counts(await self._system(), list(self._want.slots if self._want else ()))
         for account in self._brake.weigh({one: received for one, (_, received) in counts.items()}, self._now()):
             LOG.error("a tool floods, and is held for a minute", extra={"code": "slot_held", "reason": account})
 
@@ -151,7 +151,7 @@ class SlotKeeper:
     def _due(self) -> list[tuple[str, str]]:
         now, asked = self._now(), self._want.slots if self._want else {}
         wanted = {
-            account: PAUSED if state == LIVE and self._brake.holds(account, now) else state
+            account: PAUSED if state in LIVES and self._brake.holds(account, now) else state
             for account, state in asked.items()
         }
         final = {KILLED, UNKNOWN}
@@ -181,13 +181,15 @@ class SlotKeeper:
             self._killed.add(account)
             return await self._one(account, KILLED)
         # There before anyone asks for it. Paused before the imports go: what was asked for earlier comes without them.
-        changes = [] if state == KILLED else await self._ensure_stream(account, paused=state != LIVE)
+        changes = [] if state == KILLED else await self._ensure_stream(account, paused=state not in LIVES)
         if found != jwt:
             await self._push(system, account, jwt)
             changes.append(f"slot:{account}:{state}")
         if state == KILLED:
             self._killed.add(account)
-            await self._seen_cut(system, account)
+        if state == KILLED or (found != jwt and state in LIVES):
+            await self._seen_cut(system, account, jwt)
+        if state == KILLED:
             changes += await remove_stream(self._client(), gate_account.stream(account))
         self._holds[account] = state
         return changes
@@ -201,9 +203,10 @@ class SlotKeeper:
         if "error" not in info and info["data"]["jwt"] != jwt:
             raise Refused("claims of a slot: stored, and not in use")
 
-    async def _seen_cut(self, system: Client, account: str) -> None:
+    async def _seen_cut(self, system: Client, account: str, jwt: str) -> None:
+        """Wait until nobody is connected whom these claims refuse."""
         async with asyncio.timeout(CUT_WITHIN_S):
-            while (await self._connections(system, [account])).get(account):  # noqa: ASYNC110 (no event tells)
+            while await self._census.has_refused(system, account, jwt):  # noqa: ASYNC110 (no event tells)
                 await asyncio.sleep(0.005)
 
     async def _ensure_stream(self, account: str, *, paused: bool) -> list[str]:
@@ -224,7 +227,7 @@ class SlotKeeper:
         offered, free = await self._fresh(system, wanted)
         return {
             "slots": {account: self._holds.get(account, UNKNOWN) for account in wanted},
-            "connections": await self._connections(system, list(wanted)),
+            "connections": await self._census.connections(system, list(wanted)),
             "offered": offered,
             "free": free,
         }
@@ -247,38 +250,6 @@ class SlotKeeper:
             if self._unused[account]:
                 offered.append(account)
         return offered, sum(self._unused.get(account, True) for account in candidates)
-
-    async def _connections(self, system: Client, accounts: list[str]) -> dict[str, int]:
-        """Return how many clients and leaf nodes are connected to each account that has any."""
-        counts = await self._counts(system, accounts)
-        return {account: connections for account, (connections, _) in counts.items() if connections}
-
-    async def _counts(self, system: Client, accounts: list[str]) -> dict[str, tuple[int, int]]:
-        """Return each account's connections, and how many messages they have sent."""
-        if not accounts:
-            return {}
-        asked = json.dumps({"accounts": accounts, "include_unused": True}).encode()
-        counted: dict[str, tuple[int, int]] = {}
-        async for told in self._each_server(system, "$SYS.REQ.ACCOUNT.PING.STATZ", asked):
-            for one in told["data"]["account_statz"]:
-                connections, received = counted.get(one["acc"], (0, 0))
-                connections += one["conns"] + one["leafnodes"]
-                counted[one["acc"]] = (connections, received + one["received"]["msgs"])
-        return counted
-
-    async def _each_server(self, system: Client, subject: str, asked: bytes) -> AsyncIterator[Json]:
-        """Yield what each server answers: one where there is one, else all that answer before it is quiet."""
-        inbox = await system.subscribe(system.new_inbox())
-        try:
-            await system.publish(subject, asked, reply=inbox.subject)
-            yield json.loads((await inbox.next_msg(REQUEST_S)).data)
-            while self._replicas > 1:
-                try:
-                    yield json.loads((await inbox.next_msg(QUIET_S)).data)
-                except TimeoutError:
-                    return
-        finally:
-            await inbox.unsubscribe()
 
 
 def _read(data: bytes) -> Want:

@@ -1,8 +1,9 @@
 """Slots: accounts of tools prepared ahead, while the operator's seed is there; later a tool takes one without it.
 
-A slot is an account A with three signed states: `keys/slots/<A>/{live,paused,killed}.jwt`, of which the provisioner
-pushes one; and the key that signs its users, `keys/slot-keys/<A>.nk`, which the gate holds. The account's own seed is
-never kept: nobody can sign a user who may do more than the scope in the JWTs says.
+A slot is an account A with signed states: `keys/slots/<A>/{live,live-1...,paused,killed}.jwt`, of which the provisioner
+pushes one; and the keys that sign its users, `keys/slot-keys/<A>{,-1...}.nk`, which the gate holds: each live state
+lets in whom one of them signed. The account's own seed is never kept: nobody can sign a user who may do more than the
+scope in the JWTs says.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class Slots:
     def _path(self, account: str, state: str) -> Path:
         return self._root / account / f"{state}.jwt"
 
-    def _key(self, account: str) -> bytes:
-        path = self.signing / f"{account}.nk"
+    def _key(self, account: str, key: int) -> bytes:
+        path = self.signing / (f"{account}-{key}.nk" if key else f"{account}.nk")
         if not path.exists():
             write_private(path, nats_jwt.new_seed(nats_jwt.ACCOUNT, secrets.token_bytes(32)))
         return path.read_bytes()
@@ -73,7 +74,7 @@ class Slots:
     def _sign(self, account: str, operator: bytes, gate: str, now_s: int) -> None:
         for folder in (self._root, self._root / account, self.signing):
             folder.mkdir(mode=0o700, exist_ok=True)
-        signing = nats_jwt.public_key(self._key(account))
+        signing = [nats_jwt.public_key(self._key(account, n)) for n in range(gate_account.KEYS)]
         # Servers of a cluster that disagree take the newest: the stricter state is always the newer one.
         for n, state in enumerate(gate_account.STATES):
             claims = gate_account.tool_claims(account, signing, gate, state)
@@ -82,7 +83,8 @@ class Slots:
 
 
 def _hash(account: str, gate: str) -> str:
-    claims = [gate_account.tool_claims(account, "", gate, state) for state in gate_account.STATES]
+    keys = gate_account.LIVES  # in the place of the slot's own
+    claims = [gate_account.tool_claims(account, keys, gate, state) for state in gate_account.STATES]
     return hashlib.sha256(json.dumps(claims, sort_keys=True).encode()).hexdigest()
 
 

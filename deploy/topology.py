@@ -126,6 +126,7 @@ PROVISIONER_SYS = Permissions(
         "$SYS.REQ.CLAIMS.UPDATE",
         "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP",
         "$SYS.REQ.ACCOUNT.*.INFO",
+        "$SYS.REQ.ACCOUNT.*.CONNZ",
         "$SYS.REQ.ACCOUNT.PING.STATZ",
     ),
     ("_INBOX.provisioner.>",),

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
 
-from deploy.gate_account import FEW_FREE, STATES
+from deploy.gate_account import FEW_FREE, KILLED, LIVE, LIVES, PAUSED, STATES
 from deploy.home import Home
 from deploy.samen.client import Client
 from deploy.samen.tables import print_table
@@ -161,8 +161,8 @@ def slots(found: Json) -> Table:
     told = found["slots"]
     if not told or (told["free"] is None):
         return table
-    for state in STATES:
-        accounts = [account for account, held in told["slots"].items() if held == state]
+    for state, held_as in ((LIVE, LIVES), (PAUSED, (PAUSED,)), (KILLED, (KILLED,))):
+        accounts = [account for account, held in told["slots"].items() if held in held_as]
         if accounts:
             table.add_row(state, str(len(accounts)), str(sum(told["connections"].get(one, 0) for one in accounts)))
     if others := [held for held in told["slots"].values() if held not in STATES]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.gate_account import live
 from deploy.samen import tool_plug
 from deploy.samen.asking import as_json, do, refused
 from deploy.samen.client import Client
@@ -43,6 +44,7 @@ SETTLED = {
     "removed": "Its connections are cut.",
 }
 """What is said once NATS has it so."""
+CUT = "What it had before is cut, and lets nobody in any more."
 NONE = "No tools: `samen tool add` plugs one in."
 UNSETTLED = "It is recorded; that NATS has it so is not confirmed yet. See `samen tool show` and `samen status`."
 
@@ -120,21 +122,17 @@ def login(
     creds: Annotated[Path, typer.Option("--creds", help="The file for its credentials; a new one.")],
     directory: Dir = None,
 ) -> None:
-    """Give a tool new credentials. Those it had ask nothing more, but fetch until they expire, an hour at most.
+    """Give a tool new credentials. Whoever is connected by those it had is cut, and they let nobody in again."""
 
-    If they were stolen, pause the tool for that hour (`samen tool pause`).
-    """
-
-    async def give(client: Client) -> dict[str, Any]:
+    async def give(client: Client) -> tuple[dict[str, Any], int | None]:
         with tool_plug.kept_when_done(creds) as file:
-            return await tool_plug.give_login(client, school, person, tool, file)
+            made = await tool_plug.give_login(client, school, person, tool, file)
+        return made, await slot_settled(client, made["account"], live(made["key"]))
 
-    made = do(directory, give)
+    made, cut = do(directory, give)
     _say(f"{escape(str(creds))} is written, for you to read only; it expires at {made['expires_at']}.")
     _say("Bring it to the tool; it renews it itself, by a request on in.gate.renew.")
-    _say(
-        "What it had before can fetch for an hour yet. Was it stolen? Pause the tool for that hour (samen tool pause)."
-    )
+    _say(UNSETTLED if cut is None else CUT)
 
 
 @app.command("list")

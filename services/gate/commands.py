@@ -36,8 +36,11 @@ class Slots(Protocol):
     def free(self, taken: Collection[str]) -> str | None:
         """Returns an account that none of these is, or None."""
 
-    def mint(self, account: str, user: str, issued_at: int, expires_at: int) -> str:
-        """Returns a signed login; times in seconds. Raises KeyError when this account's key is not here."""
+    def keys(self, account: str) -> int:
+        """Returns how many keys of an account are here."""
+
+    def mint(self, account: str, key: int, user: str, issued_at: int, expires_at: int) -> str:
+        """Returns a signed login; times in seconds. Raises KeyError when this key is not here."""
 
 
 class NoSlots:
@@ -50,9 +53,14 @@ class NoSlots:
         del taken
         return None
 
-    def mint(self, account: str, user: str, issued_at: int, expires_at: int) -> str:
+    def keys(self, account: str) -> int:
+        """Returns 0."""
+        del account
+        return 0
+
+    def mint(self, account: str, key: int, user: str, issued_at: int, expires_at: int) -> str:
         """Raises KeyError."""
-        raise KeyError(account, user, issued_at, expires_at)
+        raise KeyError(account, key, user, issued_at, expires_at)
 
 
 def endpoints(slots: Slots, desk: Desk, *, loopback: bool = False) -> tuple[Endpoint[Any], ...]:

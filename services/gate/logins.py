@@ -1,7 +1,8 @@
 """A tool's login to NATS: short-lived, issued by the school, renewed by the tool itself. Bodies and pure decisions.
 
 The tool's own key never comes here: it is made where the tool runs, and what is signed is good for nobody else. One
-login may act for a tool; the one before it asks and renews no more, and ends within its hour.
+login may act for a tool; the one before it asks and renews no more, and is cut: each is signed by the next of the
+slot's keys, and the slot is live by that key alone (deploy/slots.py).
 """
 
 from __future__ import annotations
@@ -33,8 +34,11 @@ AGAIN = timedelta(seconds=30)
 class Signer(Protocol):
     """Signs tools' logins with the keys of their slots."""
 
-    def mint(self, account: str, user: str, issued_at: int, expires_at: int) -> str:
-        """Returns the signed JWT; times in seconds. Raises KeyError when this slot's key is not here."""
+    def keys(self, account: str) -> int:
+        """Returns how many keys of this slot are here."""
+
+    def mint(self, account: str, key: int, user: str, issued_at: int, expires_at: int) -> str:
+        """Returns the signed JWT; times in seconds. Raises KeyError when this key is not here."""
 
 
 class IssueLogin(OfSchool):
@@ -81,7 +85,8 @@ class Desk:
             raise conflict("this tool is told by webhook: it needs no login", channel=tool["channel"])
         if (state := _state(tool, seen)) != ToolState.ACTIVE:
             raise conflict(f"this tool is {state}: it gets no login (`samen tool show`)", state=state)
-        return self._issued(asked.body.user_key, tool, seen, permit.act, (permit,))
+        key = _next_key(seen.state["login"], self.signer.keys(tool["account"]), seen.clock)
+        return self._issued(asked.body.user_key, key, tool, seen, permit.act, (permit,))
 
     def decide_renew(self, asked: Asked[RenewLogin], seen: Snapshot) -> Change:
         """Renews the login that acts for a tool, as that tool."""
@@ -93,12 +98,13 @@ class Desk:
         issued_at = datetime.fromisoformat(login["issued_at"])
         if seen.clock - issued_at < AGAIN:
             term = Term(issued_at, datetime.fromisoformat(login["expires_at"]))
-            return Change(permits=(), events=(), reply=self._reply(login["login"], tool, term))
-        return self._issued(login["login"], tool, seen, own_act(asked.actor), (), renewed=True)
+            return Change(permits=(), events=(), reply=self._reply(login["login"], login["key"], tool, term))
+        return self._issued(login["login"], login["key"], tool, seen, own_act(asked.actor), (), renewed=True)
 
     def _issued(
         self,
         user: str,
+        key: int,
         tool: Mapping[str, Any],
         seen: Snapshot,
         act: Act,
@@ -107,23 +113,47 @@ class Desk:
         renewed: bool = False,
     ) -> Change:
         id_, known, term = UUID(tool["id"]), seen.state["login"], Term.of(seen, tool["ends_at"], self.lives)
-        values = {"login": user, "issued_at": term.issued_at, "expires_at": term.expires_at}
-        fact = LoginIssued(tool=id_, login=user, expires_at=term.expires_at, renewed=renewed)
+        values = {"login": user, "issued_at": term.issued_at, "expires_at": term.expires_at, "key": key}
+        values["ends"] = _ends(known, key, term.expires_at)
+        fact = LoginIssued(tool=id_, login=user, expires_at=term.expires_at, renewed=renewed, key=key)
         return Change(
             permits=permits,
             events=(NewEvent(fact, next(iter(seen.views)), act, thing=id_),),
             rows=(Row("tool_login", id_, known["version"] if known else 0, values),),
-            reply=self._reply(user, tool, term),
+            reply=self._reply(user, key, tool, term) | ({} if renewed else {"account": tool["account"], "key": key}),
         )
 
-    def _reply(self, user: str, tool: Mapping[str, Any], term: Term) -> dict[str, Any]:
+    def _reply(self, user: str, key: int, tool: Mapping[str, Any], term: Term) -> dict[str, Any]:
         issued, expires = int(term.issued_at.timestamp()), int(term.expires_at.timestamp())
         try:
-            jwt = self.signer.mint(tool["account"], user, issued, expires)
+            jwt = self.signer.mint(tool["account"], key, user, issued, expires)
         except KeyError:
             detail = "the key of this tool's slot is not here: have the operator look (`samen status`)"
             raise Problem(ProblemType.UNAVAILABLE, detail) from None
         return {"tool": tool["id"], "login": user, "jwt": jwt, "expires_at": term.expires_at.isoformat()}
+
+
+def _next_key(known: Mapping[str, Any] | None, keys: int, now: datetime) -> int:
+    """Returns which key signs a new login: one by which nobody can be let in any more that it signed before."""
+    if known is None:
+        return 0
+    key: int = (known["key"] + 1) % max(1, keys)
+    ends = _ends(known, known["key"], datetime.fromisoformat(known["expires_at"]))
+    if (until := ends[key] if key < len(ends) else None) is not None and until > now:
+        detail = (
+            "no other key of this tool's slot is free, so that its former logins could not be cut: try again after "
+            f"{until:%H:%M:%S} UTC, or pause the tool meanwhile (`samen tool pause`)"
+        )
+        raise conflict(detail, code="no_key", until=until.isoformat())
+    return key
+
+
+def _ends(known: Mapping[str, Any] | None, key: int, expires_at: datetime) -> list[datetime | None]:
+    """Returns of each key until when it counts, `key` having signed what is good until `expires_at`."""
+    ends = [datetime.fromisoformat(one) if one else None for one in (known["ends"] if known else ())]
+    ends += [None] * (key + 1 - len(ends))
+    ends[key] = expires_at
+    return ends
 
 
 def own_act(actor: Actor) -> Act:

@@ -37,7 +37,8 @@ ASKED = "ask.slots"
 ACCOUNT = re.compile(r"A[A-Z2-7]{55}")
 LIVE, PAUSED, KILLED = "live", "paused", "killed"
 OF_TOOL: Mapping[str, str] = {ToolState.ACTIVE: LIVE, ToolState.PAUSED: PAUSED, ToolState.REMOVED: KILLED}
-"""What a slot is to be, by the state of its tool."""
+"""What a slot is to be, by the state of its tool; a live one by the key of the tool's login beside."""
+MOST_KEYS = 8
 EVERY_S = 1.0
 REQUEST_S = 10.0
 LOW = 3
@@ -47,8 +48,14 @@ TOLD_AGAIN_S = 3600.0
 # Both in one statement: the clock says when the slots were so, whichever replica's message comes first.
 WANTED = """
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS at,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(school, account, state)), '[]') FROM list_tools()) AS tools
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(school, account, state, key)), '[]') FROM list_slots()) AS tools
 """
+
+
+def wanted_state(tool: str, key: int) -> str:
+    """Return what a slot is to be for a tool in this state, whose login this key of the slot signed."""
+    state = OF_TOOL[tool]
+    return f"{state}-{key}" if state == LIVE and key else state
 
 
 class Slots:
@@ -67,23 +74,27 @@ class Slots:
 
     def free(self, taken: Collection[str]) -> str | None:
         """Return an account that none of these is and whose logins can be signed here, or None."""
-        return next((one for one in self._offered if one not in taken and self._key(one) is not None), None)
+        return next((one for one in self._offered if one not in taken and self.keys(one)), None)
 
-    def mint(self, account: str, user: str, issued_at: int, expires_at: int) -> str:
-        """Return a signed login of `user` for a tool's account; times in seconds.
+    def keys(self, account: str) -> int:
+        """Return how many keys of a slot are here; 1 of one that an older release signed."""
+        return next((key for key in range(MOST_KEYS) if self._key(account, key) is None), MOST_KEYS)
 
-        Raises KeyError when this account's key is not here. What the login may do stands in the account, not in it.
+    def mint(self, account: str, key: int, user: str, issued_at: int, expires_at: int) -> str:
+        """Return a login of `user` for a tool's account, signed by this key of it; times in seconds.
+
+        Raises KeyError when the key is not here. What the login may do stands in the account, not in it.
         """
-        seed = self._key(account)
+        seed = self._key(account, key)
         if seed is None:
             raise KeyError(account)
         return nats_jwt.sign(seed, user, "tool", nats_jwt.scoped_user_claims(account), issued_at, expires_at)
 
-    def _key(self, account: str) -> bytes | None:
+    def _key(self, account: str, key: int) -> bytes | None:
         if self._folder is None or not ACCOUNT.fullmatch(account):
             return None
         try:
-            return (self._folder / f"{account}.nk").read_bytes()
+            return (self._folder / (f"{account}-{key}.nk" if key else f"{account}.nk")).read_bytes()
         except FileNotFoundError:
             return None
 
@@ -98,8 +109,15 @@ class Holding:
     free: int | None = None
 
     def settled(self, account: str, state: str) -> bool:
-        """Tell whether a slot is in a state; of a killed one nothing may be connected any more."""
-        return self.slots.get(account) == state and not (state == KILLED and self.connections.get(account))
+        """Tell whether a slot is in a state; of a killed one nothing may be connected any more.
+
+        A tool's state says it too: of an active one's slot, that it is live by whichever key.
+        """
+        held = self.slots.get(account, "")
+        if state == ToolState.ACTIVE:
+            return held.partition("-")[0] == LIVE
+        wanted = OF_TOOL.get(state, state)
+        return held == wanted and not (wanted == KILLED and self.connections.get(account))
 
 
 class Wanted:
@@ -118,15 +136,14 @@ class Wanted:
         self._low_at = float("-inf")
 
     async def settled(self, account: str, state: str) -> int:
-        """Wait until a slot is `live`, `paused` or `killed` (a tool's state says the same), as it is after this call.
+        """Wait until a slot is as `Holding.settled` has it, after this call.
 
         Return how many connections it has then. It waits for ever: give it an end.
         """
-        wanted = OF_TOOL.get(state, state)
         floor = self._begun
         self.poke()
         async with self._heard:
-            await self._heard.wait_for(lambda: self._done > floor and self.holding.settled(account, wanted))
+            await self._heard.wait_for(lambda: self._done > floor and self.holding.settled(account, state))
             return self.holding.connections.get(account, 0)
 
     def poke(self) -> None:
@@ -178,7 +195,7 @@ async def read_wanted(site: Site) -> dict[str, Any] | None:
         return None
     row = await site.db.row(WANTED)
     forked = set(site.guard.forked)
-    slots = {account: OF_TOOL[state] for school, account, state in row["tools"] if school not in forked}
+    slots = {account: wanted_state(state, key) for school, account, state, key in row["tools"] if school not in forked}
     return {"at": row["at"], "slots": slots}
 
 

@@ -69,13 +69,15 @@ class ToolRemoved(_Tool):
 class LoginIssued(_Tool):
     """The tool may connect to NATS with this login, a public key, until it expires; the one before it acts no more.
 
-    `renewed`: the tool itself had it made to last longer. About the school.
+    `renewed`: the tool itself had it made to last longer. `key`: which key of its slot signed it; the slot lets in no
+    login by another one from then on. About the school.
     """
 
     NAME: ClassVar[str] = "login.issued"
     login: str
     expires_at: datetime
     renewed: bool
+    key: int = 0
 
 
 class _Numbered(_Tool):

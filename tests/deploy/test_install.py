@@ -10,6 +10,7 @@ import yaml
 
 from deploy import databases, serve
 from deploy.environment import ROOT
+from deploy.gate_account import KEYS, STATES
 from deploy.install import install_bundles, install_keys
 from deploy.keys import FIRST_SLOTS, Keys
 from deploy.serve import read_environment
@@ -51,9 +52,9 @@ def test_a_bundle_holds_its_own_secrets_only(bundles: Path) -> None:
     assert _files(bundles / "samen") == {"trusted.json", "creds/samen.creds", "tokens/samen.pem"} | public
     logins = {f"creds/provisioner-{account}.creds" for account in ("sys", "bus", "gate")}
     accounts = {f"accounts/{a}.jwt" for a in ("SYS", "BUS", "GATE", "PLATFORM")}
-    slots = {f"slots/{a}/{name}" for a in _slots(bundles) for name in ("live.jwt", "paused.jwt", "killed.jwt", "made")}
-    assert len(slots) == 4 * FIRST_SLOTS
-    signing = {f"slot-keys/{a}.nk" for a in _slots(bundles)}
+    slots = {f"slots/{a}/{name}" for a in _slots(bundles) for name in (*(f"{state}.jwt" for state in STATES), "made")}
+    assert len(slots) == (len(STATES) + 1) * FIRST_SLOTS
+    signing = {f"slot-keys/{a}{n}.nk" for a in _slots(bundles) for n in ("", *(f"-{n}" for n in range(1, KEYS)))}
     door = {"creds/gate.creds", "creds/gate-door.creds", "tokens/gate.pem"}
     assert _files(bundles / "gate") == common | door | signing, "who signs tools' users can push no account"
     assert _files(bundles / "provisioner") == logins | accounts | slots

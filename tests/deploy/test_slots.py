@@ -311,4 +311,11 @@ def test_a_stricter_state_is_always_the_newer_one_and_only_the_operators_seed_si
     assert claims[2]["nats"]["revocations"] == {"*": gate_account.FOR_EVER}
     files: Callable[[Path], list[Path]] = lambda root: [p for p in root.rglob("*") if p.is_file()]  # noqa: E731
     assert not [path for path in files(keys.root) if path.stat().st_mode & 0o077]
-    assert len(files(keys.slots.signing)) == 1
+    assert len(files(keys.slots.signing)) == gate_account.KEYS
+    signers = [
+        [scope["key"] for scope in nats_jwt.claims_of(keys.slots.jwt(a, state) or "")["nats"]["signing_keys"]]
+        for state in gate_account.STATES
+    ]
+    own = [one for (one,) in signers[: gate_account.KEYS]]
+    assert len(set(own)) == gate_account.KEYS, "live by one key each, and by another each time"
+    assert signers[gate_account.KEYS :] == [own, own], "a pause cuts nobody, whichever counted"

@@ -15,8 +15,9 @@ import nkeys
 import pytest
 from nats.aio.client import Client
 
+from deploy import gate_account
 from deploy.gate_account import FEW_FREE
-from services.gate.slots import KILLED, LIVE, LOW, PAUSED, WANTED, Slots, Wanted, read_wanted
+from services.gate.slots import KILLED, LIVE, LOW, MOST_KEYS, PAUSED, WANTED, Slots, Wanted, read_wanted
 from shared import nats_jwt
 from shared.service import Site
 from tests.faults.stage import until
@@ -107,14 +108,14 @@ async def test_few_free_slots_are_told_once_where_slots_are_used(free: int, slot
     provisioner = Provisioner(told={"slots": slots, "free": free})
     provisioner.late.set()
     wanted = Wanted(Slots(None), nothing, lambda code, _, **facts: told.append(f"{code} {facts}"))
-    assert LOW == FEW_FREE
+    assert (LOW, MOST_KEYS) == (FEW_FREE, gate_account.KEYS)
     for _ in range(3):
         await wanted._round(cast(Client, provisioner))
     assert told == [f"slots_low {{'count': {free}}}"] * alarms
 
 
 async def test_nothing_is_said_of_a_forked_school_nor_before_the_journal_is_checked() -> None:
-    tools = [["wilg", A, "active"], ["brug", B, "removed"]]
+    tools = [["wilg", A, "active", 2], ["brug", B, "removed", 1]]
 
     async def row(sql: str) -> dict[str, Any]:
         assert sql == WANTED
@@ -122,7 +123,7 @@ async def test_nothing_is_said_of_a_forked_school_nor_before_the_journal_is_chec
 
     guard = SimpleNamespace(checked=True, forked={})
     site = cast(Site, SimpleNamespace(guard=guard, db=SimpleNamespace(row=row)))
-    assert await read_wanted(site) == {"at": 7, "slots": {A: LIVE, B: KILLED}}
+    assert await read_wanted(site) == {"at": 7, "slots": {A: gate_account.live(2), B: KILLED}}
     guard.forked = {"wilg": "behind"}
     assert await read_wanted(site) == {"at": 7, "slots": {B: KILLED}}
     guard.checked = False
@@ -135,12 +136,15 @@ def test_a_slot_is_free_if_it_is_offered_not_taken_and_its_key_is_here(tmp_path:
     (tmp_path / f"{B}.nk").write_bytes(b"x")
     slots.offer((A, B, "../B"))
     assert slots.free(()) == B
+    assert (slots.keys(A), slots.keys(B)) == (0, 1)
+    (tmp_path / f"{B}-1.nk").write_bytes(b"x")
+    assert slots.keys(B) == 2
     assert slots.free({B}) is None
     for account in (A, "../B", "", f"../{B}"):
         with pytest.raises(KeyError):
-            slots.mint(account, "U", 1, 2)
+            slots.mint(account, 0, "U", 1, 2)
     with pytest.raises(KeyError):
-        Slots(None).mint(B, "U", 1, 2)
+        Slots(None).mint(B, 0, "U", 1, 2)
 
 
 async def test_a_slot_is_handed_out_signed_for_paused_and_cut(servers: Servers, tmp_path: Path) -> None:
@@ -161,10 +165,19 @@ async def test_a_slot_is_handed_out_signed_for_paused_and_cut(servers: Servers, 
 
     seed = nats_jwt.new_seed(nats_jwt.USER, bytes(range(32)))
     now = int(time.time())
-    jwt = slots.mint(account, nats_jwt.public_key(seed), now, now + 60)
+    jwt = slots.mint(account, 0, nats_jwt.public_key(seed), now, now + 60)
     assert nkeys.from_seed(seed).public_key.decode() == nats_jwt.claims_of(jwt)["sub"]
     creds = tmp_path / "tool.creds"
     creds.write_text(nats_jwt.credentials(jwt, seed))
+    tool = await connect_tool(servers.nats_url, creds, account)
+    mine[account] = PAUSED
+    assert await wanted.settled(account, "paused") == 1
+    mine[account] = gate_account.live(1)
+    assert await wanted.settled(account, gate_account.live(1)) == 0, "who came by the first key is cut"
+    await until(lambda: tool.client.is_closed, 20, "the tool to see that it was cut")
+    with pytest.raises(nats.errors.Error):
+        await connect_tool(servers.nats_url, creds, account)
+    creds.write_text(nats_jwt.credentials(slots.mint(account, 1, nats_jwt.public_key(seed), now, now + 60), seed))
     tool = await connect_tool(servers.nats_url, creds, account)
     mine[account] = PAUSED
     assert await wanted.settled(account, "paused") == 1

@@ -107,7 +107,7 @@ class Alley:
 def embolden(keys: Keys, account: str, imports: list[Json] | None = None) -> None:
     """Sign a slot again whose users may say and hear all that the account lets them; with other imports if given."""
     signing = nats_jwt.public_key((keys.slots.signing / f"{account}.nk").read_bytes())
-    claims = gate_account.tool_claims(account, signing, keys.account_key("GATE"), LIVE)
+    claims = gate_account.tool_claims(account, [signing], keys.account_key("GATE"), LIVE)
     claims["signing_keys"] = [nats_jwt.scope(signing, "tool", nats_jwt.permitted([">"], [">"]))]
     claims["imports"] = claims["imports"] if imports is None else imports
     operator = (keys.root / "operator" / "operator.nk").read_bytes()

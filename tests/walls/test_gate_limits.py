@@ -15,6 +15,7 @@ import pytest_asyncio
 from deploy import brake, gate_account
 from deploy.embedded import nats as embedded
 from deploy.embedded.process import free_port, listens, spawn, wait_until
+from deploy.gate_account import LIVE, live
 from shared import nats_jwt
 from tests.deploy.support import patient_request
 from tests.faults.stage import until
@@ -263,6 +264,9 @@ async def test_a_leaf_node_in_a_tools_account_reaches_what_the_tool_does_and_no_
             while heard.pending_msgs:
                 assert b"theirs" not in (await heard.next_msg()).data
             assert await street.fetched(other) == [b"theirs"]
+            assert (await want(street.door, {me.account: LIVE}))["connections"][me.account] == 2, "and the leaf"
+            told = await want(street.door, {me.account: live(1)})
+            assert told["connections"] == {}, "another login cuts both"
             await behind.close()
         finally:
             leaf.terminate()

@@ -49,13 +49,20 @@ class PaperSlots:
     accounts: list[str]
     signed: list[tuple[str, str, int, int]] = field(default_factory=list)
     known: bool = True
+    by: list[int] = field(default_factory=list)
+    """The keys that signed."""
+    has: int = 3
 
     def free(self, taken: Collection[str]) -> str | None:
         return next((one for one in self.accounts if one not in taken), None)
 
-    def mint(self, account: str, user: str, issued_at: int, expires_at: int) -> str:
+    def keys(self, account: str) -> int:
+        return self.has if account in self.accounts else 0
+
+    def mint(self, account: str, key: int, user: str, issued_at: int, expires_at: int) -> str:
         if account not in self.accounts:
             raise KeyError(account)
+        self.by.append(key)
         self.signed.append((account, user, issued_at, expires_at))
         return f"jwt:{account}:{user}:{issued_at}:{expires_at}"
 
@@ -105,6 +112,11 @@ class Office:
         async with self.db.school(self.school) as conn:
             ids = [self.tool, self.other_tool]
             await conn.execute("INSERT INTO tool_member SELECT $1, unnest($2::uuid[])", self.school, ids)
+
+    async def change_login(self, how: str) -> None:
+        """Changes the rows of logins by hand."""
+        async with self.db.school(self.school) as conn:
+            await conn.execute(f"UPDATE tool_login SET {how}")
 
     async def give(self, about: UUID, *grants: Grant) -> None:
         async with self.db.school(self.school) as conn:

@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.gate.minding import END, HOLD, mind_tool
+from services.gate.recovering import taken_back
 from shared.actor import Actor
 from shared.db import Database
 from shared.errors import Problem, ProblemType
@@ -268,6 +269,48 @@ async def test_the_tool_renews_its_own_login_and_no_other_does(office: Office) -
     await office.ask("issue-login", office.keeper, user_key=user(2))
     assert (await refused(office, "renew", office.as_tool(), login=user(1))).type is ProblemType.FORBIDDEN
     assert (await office.ask("renew", office.as_tool(), login=user(2)))["login"] == user(2)
+
+
+async def test_each_login_is_signed_by_the_next_key_and_by_none_that_lets_in_a_former_one(office: Office) -> None:
+    """A slot is live by one key: what the others signed is cut. One that signed less than an hour ago is not free."""
+    await office.register()
+    made = [await office.ask("issue-login", office.keeper, user_key=user(n)) for n in range(office.slots.has)]
+    assert [one["key"] for one in made] == office.slots.by == [0, 1, 2]
+    assert [event.fact(LoginIssued).key for event in (await office.told())[1:]] == [0, 1, 2]
+    await office.change_login("issued_at = issued_at - interval '1 minute'")
+    await office.ask("renew", office.as_tool(), login=user(2))
+    assert office.slots.by == [0, 1, 2, 2], "renewed by the same key"
+    problem = await refused(office, "issue-login", office.keeper, user_key=user(3))
+    assert (problem.type, problem.more["until"]) == (ProblemType.CONFLICT, made[0]["expires_at"])
+    await office.change_login("ends[1] = clock_timestamp()")
+    assert (await office.ask("issue-login", office.keeper, user_key=user(3)))["key"] == 0
+
+
+async def test_a_slot_of_one_key_gives_no_login_while_it_could_not_cut_the_former_one(office: Office) -> None:
+    """As an older release signed them, and kept their logins without saying by which key."""
+    office.slots.has = 1
+    await office.register()
+    await office.ask("issue-login", office.keeper, user_key=user(1))
+    await office.change_login("ends = '{}'")
+    assert (await refused(office, "issue-login", office.keeper, user_key=user(2))).more["code"] == "no_key"
+    await office.change_login("expires_at = clock_timestamp()")
+    assert (await office.ask("issue-login", office.keeper, user_key=user(2)))["key"] == 0
+
+
+async def test_a_restored_database_takes_back_which_login_counts(office: Office) -> None:
+    await office.register()
+    first = await office.ask("issue-login", office.keeper, user_key=user(1))
+    before = await office.rows("SELECT * FROM tool_login")
+    second = await office.ask("issue-login", office.keeper, user_key=user(2))
+    tail = [event for event in await office.told() if event.is_a(LoginIssued)]
+    for put_back in (f"login = '{user(1)}', key = 0, ends = ends[1:1], version = {before[0]['version']}", None):
+        async with office.db.school(office.school) as conn:
+            await conn.execute(f"UPDATE tool_login SET {put_back}" if put_back else "DELETE FROM tool_login")
+            await taken_back(conn, tail)
+        (row,) = await office.rows("SELECT * FROM tool_login")
+        assert (row["login"], row["key"]) == (user(2), 1)
+        assert [one.isoformat() for one in row["ends"]] == [first["expires_at"], second["expires_at"]]
+    assert (await refused(office, "renew", office.as_tool(), login=user(1))).type is ProblemType.FORBIDDEN
 
 
 @pytest.mark.parametrize("how", ["pause-tool", "remove-tool"])

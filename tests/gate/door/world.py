@@ -44,8 +44,8 @@ class SignedSlots(PaperSlots):
         super().__init__(accounts)
         self._folder = keys.slots.signing
 
-    def mint(self, account: str, user: str, issued_at: int, expires_at: int) -> str:
-        super().mint(account, user, issued_at, expires_at)
+    def mint(self, account: str, key: int, user: str, issued_at: int, expires_at: int) -> str:
+        super().mint(account, key, user, issued_at, expires_at)
         seed = (self._folder / f"{account}.nk").read_bytes()
         return nats_jwt.sign(seed, user, "tool", nats_jwt.scoped_user_claims(account), issued_at, expires_at)
 
