@@ -20,7 +20,7 @@ WANT = "slots.want"
 
 LIVE, PAUSED, KILLED = "live", "paused", "killed"
 KEYS = 8
-"""A slot has so many keys that sign its users. While it is live one counts; when another does, whom that let in is cut."""
+"""So many keys of a slot sign users. While it is live one counts; when another does, whom that let in is cut."""
 
 
 def live(key: int) -> str:

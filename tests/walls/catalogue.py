@@ -27,11 +27,13 @@ WITHOUT_SCHOOL = frozenset(
 `channel_pace`, `circuit`: how much goes through a channel, and what fails there: one mail server serves all schools.
 """
 LOOKS_ACROSS = frozenset(
-    {"list_schools", "list_cursors", "list_pending", "list_unsigned", "list_uncosigned", "list_tools", "list_held"}
+    {"list_schools", "list_cursors", "list_pending", "list_unsigned", "list_uncosigned", "list_held"}
+    | {"list_tools", "list_slots"}
 )
 """The only functions that look past the walls: slugs and positions, never content.
 
 `list_tools`: which account is which school's tool, and whether it is active: a request names nothing but its account.
+`list_slots`: what each account is to be for all of them, said to the provisioner in one word.
 """
 RELAYED = frozenset({"journal", "journal_head", "relay_cursor"})
 
