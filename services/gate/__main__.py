@@ -18,10 +18,11 @@ from services.gate.tasks import keep_house, put_out
 from shared.service import Service, run
 
 if __name__ == "__main__":
-    wakes, hooks, settings = Wakes(), Wakes(), DoorSettings()
+    wakes, hooks, settings, gate = Wakes(), Wakes(), DoorSettings(), GateSettings()
     slots = Slots(settings.slots)
     desk = Desk(slots, settings.login_lives)
-    asked = endpoints(slots, desk, loopback=GateSettings().webhook_loopback)
-    door = partial(serve_tools, settings=settings, slots=slots, own=asked_by_tools(desk))
+    asked = endpoints(slots, desk, loopback=gate.webhook_loopback)
+    own = asked_by_tools(desk, gate.replayed_a_day)
+    door = partial(serve_tools, settings=settings, slots=slots, own=own)
     tasks = (partial(put_out, wakes=wakes), partial(deliver, wakes=hooks), keep_house, door)
     run(Service(SERVICE, asked, lanes(wakes.beside(hooks)), tasks=tasks, taken_back=taken_back))

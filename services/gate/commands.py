@@ -79,13 +79,13 @@ def endpoints(slots: Slots, desk: Desk, *, loopback: bool = False) -> tuple[Endp
     )
 
 
-def asked_by_tools(desk: Desk) -> Mapping[str, Endpoint[Any]]:
+def asked_by_tools(desk: Desk, replayed_a_day: int) -> Mapping[str, Endpoint[Any]]:
     """Returns what tools ask of the gate itself, by the name behind `in.gate.`; the asker is the tool."""
     return {
         "renew": Endpoint("renew-login", RenewLogin, "read_tool", desk.decide_renew),
         "confirm-deletion": obliging.CONFIRM,
         "head": owning.HEAD,
-        "replay": owning.REPLAY,
+        "replay": owning.replay(replayed_a_day),
     }
 
 

@@ -26,7 +26,7 @@ from shared.events.words import Category, Role
 
 WORDS = """What a school's own tools are told, and what they may ask. Events are fetched from stream OUT (consumer `me`)
 or come by webhook. A tool asks on `in.<service>.<name>`, in ids of its own; another names nothing."""
-OWN_CALLS = asked_by_tools(Desk(NoSlots(), LOGIN_LIVES))
+OWN_CALLS = asked_by_tools(Desk(NoSlots(), LOGIN_LIVES), 0)
 """What the gate answers itself."""
 NUMBER = {"type": "integer"}
 ENVELOPE = {

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 from services.gate import store
 from services.gate.model import Tool, pseudonym
 from services.gate.store import Before
 from shared.backlog import Key
+from shared.clock import Ids
 from shared.db import Connection, Database
 from shared.events.base import Event
 from shared.events.erasure import ChildErased
@@ -67,7 +68,7 @@ def _left(event: Event, tool: Tool) -> set[Category]:
     return receivable(grants, tool.purpose, event.recorded_at)
 
 
-async def take_lapsed(db: Database, school: str, now: datetime) -> int:
+async def take_lapsed(db: Database, school: str, now: datetime, ids: Ids) -> int:
     """Takes from tools what their grants, by their own end, no longer give; returns how much. Nothing tells of an end.
 
     It is taken as if network had said so: under the children's locks, and before its cursor is told any further.
@@ -87,7 +88,7 @@ async def take_lapsed(db: Database, school: str, now: datetime) -> int:
         for tool, about, category in sorted(await store.list_held(conn, school, lapsed, tools)):
             grants = access.get(about, (0, {}))[1].get(str(tool), ())
             if category not in receivable(grants, tools[tool].purpose, now):
-                await _take(conn, school, (tools[tool], about, category), uuid4(), before)
+                await _take(conn, school, (tools[tool], about, category), ids.pseudonym(), before)
                 taken += 1
     return taken
 

@@ -22,3 +22,5 @@ class GateSettings(BaseSettings):
     """Certificates of the authorities that receivers are known by; None: the system's."""
     kept_days: float = 30.0
     """How long what was put out can be put out again; what a tool has not fetched by then it never gets."""
+    replayed_a_day: int = 100_000
+    """How many of its numbers a tool can have put out again by itself within a day: each is a line in the log."""

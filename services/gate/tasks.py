@@ -100,7 +100,7 @@ async def keep_house(at: Site) -> None:
 
 
 async def _round(at: Site, school: str, settings: GateSettings) -> None:
-    await take_lapsed(at.db, school, at.clock.now())
+    await take_lapsed(at.db, school, at.clock.now(), at.ids)
     await end_registrations(at, school)
     await escalate(at, school)
     async with at.db.school(school) as conn:

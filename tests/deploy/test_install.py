@@ -15,6 +15,8 @@ from deploy.install import install_bundles, install_keys
 from deploy.keys import FIRST_SLOTS, Keys
 from deploy.serve import read_environment
 from deploy.topology import NAMES
+from services.gate.serving import DoorSettings
+from services.gate.settings import GateSettings
 from services.notifications.channel_settings import ChannelSettings
 from services.notifications.mail import MailSettings
 from services.notifications.times import NoticeSettings
@@ -113,12 +115,18 @@ def test_compose_passes_on_what_a_deployment_may_set_and_leaves_the_defaults_to_
     in_bundle = {"channel_secret", "vapid_key", "door_host", "door_port", "door_port_file"}
     mail |= {f"SAMEN_{name.upper()}" for name in ChannelSettings.model_fields.keys() - in_bundle}
     mail |= {f"SAMEN_NOTICES_{name.upper()}" for name in NoticeSettings.model_fields}
+    tools = {f"SAMEN_GATE_{name.upper()}" for name in GateSettings.model_fields}
+    tools -= {"SAMEN_GATE_CREDS", "SAMEN_GATE_WEBHOOK_LOOPBACK", "SAMEN_GATE_WEBHOOK_CA"}
+    tools |= {f"SAMEN_{name.upper()}" for name in DoorSettings.model_fields if name.startswith("tool_")}
     for name in (*NAMES, "samen"):
         wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
         named = {"SAMEN_FOUNDATION"}
-        wanted |= {"notifications": mail | named, "audit": named | {"SAMEN_TILES_PORT"}, "samen": named}.get(
-            name, set()
-        )
+        wanted |= {
+            "notifications": mail | named,
+            "audit": named | {"SAMEN_TILES_PORT"},
+            "samen": named,
+            "gate": tools,
+        }.get(name, set())
         passed_on = {key for key, value in services[name]["environment"].items() if value is None}
         assert passed_on == wanted, name
 

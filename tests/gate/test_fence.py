@@ -253,13 +253,13 @@ async def test_a_grant_that_runs_out_by_itself_takes_out_what_was_not_fetched(ho
     tool, child, other = await begun(house)
     until = datetime.now(UTC) + timedelta(days=1)
     await house.allow(child, tool, GOALS, until=until)
-    assert await take_lapsed(house.db, house.school, datetime.now(UTC)) == 0
+    assert await take_lapsed(house.db, house.school, datetime.now(UTC), house.putter.ids) == 0
     async with house.db.school(house.school) as conn:  # the day has come
         grants = by_member(house.changes[-1].fact(AccessChanged).grants)
         ended = {who: [one | {"valid_until": "2026-01-01T00:00:00Z"} for one in held] for who, held in grants.items()}
         await conn.execute("UPDATE access SET grants = $2 WHERE id = $1", child, ended)
-    assert await take_lapsed(house.db, house.school, datetime.now(UTC)) == 1
-    assert await take_lapsed(house.db, house.school, datetime.now(UTC)) == 0
+    assert await take_lapsed(house.db, house.school, datetime.now(UTC), house.putter.ids) == 1
+    assert await take_lapsed(house.db, house.school, datetime.now(UTC), house.putter.ids) == 0
     await house.put()
     got = await house.fetch(tool)
     assert got.kinds() == ["goal.accepted", "withdrawal.told"]

@@ -30,10 +30,10 @@ async def test_a_tool_ends_with_its_registration_without_a_door_too_whatever_ail
     async def schools() -> list[str]:
         return [ailing, house.school]
 
-    async def lapsed(db: Any, school: str, now: Any) -> int:  # noqa: ANN401  as it is
+    async def lapsed(db: Any, school: str, now: Any, ids: Any) -> int:  # noqa: ANN401  as it is
         if school == ailing:
             raise Problem(ProblemType.UNAVAILABLE, "its grants can't be verified now")
-        return await take_lapsed(db, school, now)
+        return await take_lapsed(db, school, now, ids)
 
     monkeypatch.setattr(tasks, "take_lapsed", lapsed)
     monkeypatch.setattr(house.db, "schools", schools, raising=True)

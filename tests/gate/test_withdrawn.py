@@ -87,8 +87,8 @@ async def test_what_was_told_while_a_withdrawal_was_applied_is_found_by_the_roun
         for one in (child, kept):
             abouts = [one]
             await conn.execute("SELECT keep_told($1, $2, $3, '{}', '{}', 'goals')", house.school, tool.id, abouts)
-    assert await take_lapsed(house.db, house.school, datetime.now(UTC)) == 1
-    assert await take_lapsed(house.db, house.school, datetime.now(UTC)) == 0
+    assert await take_lapsed(house.db, house.school, datetime.now(UTC), house.putter.ids) == 1
+    assert await take_lapsed(house.db, house.school, datetime.now(UTC), house.putter.ids) == 0
     await house.put()
     got = await house.fetch(tool)
     assert (got.kinds(), got.messages[0]["subject"]) == (["withdrawal.told"], tool.theirs(child))

@@ -57,6 +57,7 @@ KEPT = {
     "gate": {
         "tool": "of the school: its tools",
         "outlet": "numbers a tool",
+        "own_replay": "numbers a tool",
         "tool_member": "of the school: ids of tools, which no person has",
         "tool_login": "of the school: public keys of its tools",
         "webhook": "of the school: where it has its tools told, and by which keys",

@@ -10,9 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from services.gate.delivering import all_here
+from services.gate.minding import END, mind_tool
 from shared.errors import Problem, ProblemType
 from shared.events.gate import ParcelsRedriven, WebhookKeyTaken
 from shared.settings import Settings
+from shared.unit import Asked
 from tests.gate.door.support import Office
 
 FIRST, SECOND, THIRD = ("whsec_" + base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2, 3))
@@ -145,3 +147,34 @@ def test_this_machine_is_led_to_only_where_that_is_set_and_all_of_the_platform_i
         ("http_host", "0.0.0.0"),  # noqa: S104  that is what is refused
     ):
         assert not all_here(Settings(**(here | {name: value})))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("how", ["asked", "ended"])
+async def test_with_a_tool_go_where_its_webhook_led_and_what_signed_and_the_log_keeps_that_it_was_set(
+    hooked: Office, how: str
+) -> None:
+    async with hooked.db.school(hooked.school) as conn:
+        fares = "INSERT INTO receiver VALUES ($1, $2, 3, 0, NULL, now(), 'status_500')"
+        await conn.execute(fares, hooked.school, hooked.tool)
+    if how == "asked":
+        await hooked.ask("remove-tool", hooked.keeper, version=1)
+    else:
+        await hooked.rows("UPDATE tool SET ends_at = clock_timestamp()")
+        actor, body = mind_tool(hooked.school, hooked.tool)
+        await hooked.unit.run(END, Asked(actor, hooked.school, body, hooked.ids))
+    for table in ("webhook", "receiver"):
+        assert await hooked.rows(f"SELECT * FROM {table}") == []
+    assert await hooked.names() == ["tool.registered", "webhook.set", "webhook.key-taken", "tool.removed"]
+
+
+async def test_what_a_tool_that_was_removed_earlier_left_of_its_webhook_goes_with_the_round(hooked: Office) -> None:
+    await hooked.register(tool=hooked.other_tool, channel="webhook")
+    await hooked.ask("set-webhook", hooked.keeper, tool=hooked.other_tool, url=URL, secret=SECOND, version=0)
+    (row,) = await hooked.rows("SELECT * FROM webhook WHERE id = $1", hooked.tool)
+    await hooked.ask("remove-tool", hooked.keeper, version=1)
+    async with hooked.db.school(hooked.school) as conn:
+        await conn.execute("INSERT INTO webhook SELECT * FROM jsonb_populate_record(NULL::webhook, $1)", row)
+    await hooked.db.function("forget_told", hooked.school, 10)
+    assert [row["id"] for row in await hooked.rows("SELECT id FROM webhook")] == [hooked.other_tool], (
+        "control: its stays"
+    )
