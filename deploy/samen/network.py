@@ -24,13 +24,13 @@ from deploy.samen.ecogram_words import as_text
 from deploy.samen.options import As, AsJson, ChildId, School
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
-from shared.events.words import ActorKind
+from shared.events.words import ActorKind, Category
 
 app = typer.Typer(no_args_is_help=True, help="Networks round children: members, authority, consent.")
 
 Why = Annotated[str, typer.Option("--purpose", help="Why: guidance, administration, own_data ...")]
 Recipient = Annotated[UUID, typer.Option("--recipient", help="The member or organisation it is about.")]
-Categories = Annotated[list[str], typer.Option("--category", help="What may be shared; repeat it.")]
+Categories = Annotated[list[Category], typer.Option("--category", help="What may be shared; repeat it.")]
 For = Annotated[str, typer.Option("--for", help="What it may be used for, such as care_coordination.")]
 Organisation = Annotated[bool, typer.Option("--organisation", help="The recipient is an organisation, not a member.")]
 Notice = Annotated[int, typer.Option("--notice", help="The version of the notice that was read.")]
@@ -200,7 +200,9 @@ def _answer(directory: Dir, school: str, person: UUID, command: str, body: dict[
         console.print(effect_words(effect))
 
 
-def _named(child: UUID, recipient: UUID, for_: str, categories: list[str], *, organisation: bool) -> dict[str, Any]:
+def _named(
+    child: UUID, recipient: UUID, for_: str, categories: list[Category], *, organisation: bool
+) -> dict[str, Any]:
     return {
         "child": str(child),
         "recipient": str(recipient),

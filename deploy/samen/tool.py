@@ -23,7 +23,7 @@ from deploy.samen.tool_plug import Plug, Plugged, plug_in, slot_settled
 from deploy.samen.tool_words import first_day_without, login_words
 from deploy.samen.up import Dir
 from shared.errors import Problem
-from shared.events.words import school_subject
+from shared.events.words import Category, school_subject
 
 app = typer.Typer(no_args_is_help=True, help="A school's own tools: plug one in, see what it gets, pause or remove it.")
 
@@ -69,7 +69,9 @@ def add(
     school: School,
     person: As,
     agreement: Annotated[str, typer.Option("--agreement", help="The processing agreement's reference.")],
-    category: Annotated[list[str], typer.Option("--category", help="What it may get: goals, plan ...; repeat it.")],
+    category: Annotated[
+        list[Category], typer.Option("--category", help="What it may get: goals, plan ...; repeat it.")
+    ],
     child: Annotated[
         UUID | None, typer.Option("--child", help="A child in whose network it comes; it is made known to network.")
     ] = None,

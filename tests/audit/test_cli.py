@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import typer
@@ -10,8 +13,9 @@ from typer.testing import CliRunner
 
 from deploy.home import Home
 from deploy.keys import LOG_KEY
-from deploy.samen import audit_questions
+from deploy.samen import audit, audit_questions
 from deploy.samen.audit import _row, _verifier, app, chosen
+from deploy.topology import NAMES
 from services.audit.model import entry_of
 from shared.actor import SigningKey
 from shared.events.words import Basis
@@ -32,6 +36,34 @@ def test_nothing_checked_is_not_nothing_wrong(heads: dict[str, dict[str, int]], 
     with pytest.raises(typer.Exit) as ended:
         chosen(heads, school)
     assert ended.value.exit_code == 1
+
+
+@pytest.mark.parametrize("silent", [(), ("goals", "gate")])
+def test_a_log_is_not_called_whole_when_a_service_did_not_say_how_far_it_came(
+    silent: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Against a service that is down nothing is held: that its last events are there is not known."""
+    whole = {
+        "school": "de-eik",
+        "lines": 4,
+        "signed": 4,
+        "checkpoints": 1,
+        "producers": {},
+        "root": "00",
+        "findings": [],
+    }
+    done = subprocess.CompletedProcess("", 0, json.dumps(whole), "")
+    heads = {name: {"de-eik": (1, 4, "")} for name in NAMES if name not in silent}
+
+    async def announced(_: Home) -> dict[str, Any]:
+        return heads
+
+    monkeypatch.setattr(audit, "_announced", announced)
+    monkeypatch.setattr(audit, "_verifier", lambda *_, **__: done)
+    monkeypatch.setattr(Home, "running", lambda _: {"postgres_port": 1})
+    monkeypatch.setattr(audit, "describe", lambda *_: Mock(dsn=""))
+    told = CliRunner().invoke(app, ["verify", "--dir", str(tmp_path)])
+    assert (told.exit_code, "goals, gate" in told.output) == ((1, True) if silent else (0, False)), told.output
 
 
 def test_where_no_database_is_at_hand_verify_says_what_to_run_instead(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,19 @@ def test_every_code_that_the_judge_finds_can_be_asked_for_and_no_other(monkeypat
     assert (code, "after_end, after_withdrawal" in told) == (2, True), told
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("network", "ask", ID, "--recipient", ID),
+        ("tool", "add", "Toets", "--agreement", "A-1", "--child", ID),
+        ("audit", "who-saw", ID),
+    ],
+)
+def test_a_category_that_there_is_not_is_told_once_with_those_there_are(command: tuple[str, ...]) -> None:
+    code, told = said(*command, *WHO, "--category", "goalz", "--category", "grades")
+    assert (code, told.count("'goals'"), "also" in told) == (2, 1, False), told
+
+
 def test_a_period_that_ends_before_it_begins_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_questions, "ask", lambda *_: pytest.fail("it was asked"))
     for until in ("2020-01-01", "2030-01-01"):
