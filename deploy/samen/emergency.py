@@ -16,7 +16,7 @@ from deploy.samen.asking import as_json, ask_network, order
 from deploy.samen.options import As, AsJson, ChildId, School, Version
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
-from shared.events.network import ReviewOutcome
+from shared.events.emergencies import ReviewOutcome
 from shared.events.words import Purpose
 
 app = typer.Typer(no_args_is_help=True, help="Emergency access to one child: take it, end it, judge it.")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from shared.events import emergencies, membership
 from shared.events import network as told
 from shared.events.base import Event, Fact, by_type
 from shared.events.network import Capacity, Decision, HolderRole, PolicyRule, RecipientKind
@@ -20,11 +21,11 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 
 FACTS = by_type(
     (
-        told.MemberAdded,
-        told.MembershipChanged,
-        told.MembershipEnded,
-        told.MembershipSuspended,
-        told.MembershipResumed,
+        membership.MemberAdded,
+        membership.MembershipChanged,
+        membership.MembershipEnded,
+        membership.MembershipSuspended,
+        membership.MembershipResumed,
         told.AuthorityRecorded,
         told.AuthorityEnded,
         told.ConsentAsked,
@@ -33,9 +34,9 @@ FACTS = by_type(
         told.ConsentWithdrawn,
         told.ConsentSettled,
         told.ConsentEnded,
-        told.EmergencyStarted,
-        told.EmergencyEnded,
-        told.EmergencyReviewed,
+        emergencies.EmergencyStarted,
+        emergencies.EmergencyEnded,
+        emergencies.EmergencyReviewed,
         told.DisputeNoted,
         told.DisputeSettled,
         told.PolicySet,
@@ -163,23 +164,23 @@ class Facts:
         return self
 
     def _membership(self, event: Event) -> None:
-        if event.is_a(told.MemberAdded):
-            new = event.fact(told.MemberAdded)
+        if event.is_a(membership.MemberAdded):
+            new = event.fact(membership.MemberAdded)
             until = (new.ends_at or FOREVER, new.mandate_ends_at or FOREVER)
             self.parts[new.membership] = Part(new.member, new.role, new.organisation, new.starts_at, *until)
-        elif event.is_a(told.MembershipChanged):
-            changed = event.fact(told.MembershipChanged)
+        elif event.is_a(membership.MembershipChanged):
+            changed = event.fact(membership.MembershipChanged)
             renewed = {"mandate_ends_at": changed.mandate_ends_at or FOREVER} if changed.mandate else {}
             ends_at = changed.ends_at or FOREVER
             self._part(changed.membership, starts_at=changed.starts_at, ends_at=ends_at, **renewed)
-        elif event.is_a(told.MembershipEnded):
-            ended = event.fact(told.MembershipEnded)
+        elif event.is_a(membership.MembershipEnded):
+            ended = event.fact(membership.MembershipEnded)
             self._cut(event, ended.membership, ends_at=ended.ends_at)
-        elif event.is_a(told.MembershipSuspended):
-            stopped = event.fact(told.MembershipSuspended)
+        elif event.is_a(membership.MembershipSuspended):
+            stopped = event.fact(membership.MembershipSuspended)
             self._cut(event, stopped.membership, suspended_at=stopped.at)
-        elif event.is_a(told.MembershipResumed):
-            self._part(event.fact(told.MembershipResumed).membership, suspended_at=FOREVER)
+        elif event.is_a(membership.MembershipResumed):
+            self._part(event.fact(membership.MembershipResumed).membership, suspended_at=FOREVER)
 
     def _part(self, id_: UUID, **changes: Any) -> None:  # noqa: ANN401  fields
         if id_ in self.parts:
@@ -247,15 +248,15 @@ class Facts:
         return dict(same[-1].answers) if same else {}  # each is the renewal of the one before
 
     def _emergency(self, event: Event) -> None:
-        if event.is_a(told.EmergencyStarted):
-            one = event.fact(told.EmergencyStarted)
+        if event.is_a(emergencies.EmergencyStarted):
+            one = event.fact(emergencies.EmergencyStarted)
             kinds = frozenset(one.categories)
             self.glasses[one.emergency] = Glass(one.member, one.role, kinds, one.starts_at, one.ends_at)
-        elif event.is_a(told.EmergencyEnded):
-            ended = event.fact(told.EmergencyEnded)
+        elif event.is_a(emergencies.EmergencyEnded):
+            ended = event.fact(emergencies.EmergencyEnded)
             if ended.emergency in self.glasses:
                 self.glasses[ended.emergency] = replace(self.glasses[ended.emergency], ends_at=ended.ends_at)
-        elif event.is_a(told.EmergencyReviewed):
-            id_ = event.fact(told.EmergencyReviewed).emergency
+        elif event.is_a(emergencies.EmergencyReviewed):
+            id_ = event.fact(emergencies.EmergencyReviewed).emergency
             if id_ in self.glasses:
                 self.glasses[id_] = replace(self.glasses[id_], reviewed=True)

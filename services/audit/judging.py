@@ -23,13 +23,8 @@ from services.audit.judged import Evidence, Finding, Published, Said, Withdrawal
 from services.audit.weighing import weigh
 from shared.db import LOST, Connection, Database
 from shared.events.base import Event
-from shared.events.network import (
-    Decision,
-    EmergencyReviewed,
-    EmergencyReviewOverdue,
-    EmergencyStarted,
-    WithdrawalEffective,
-)
+from shared.events.emergencies import EmergencyReviewed, EmergencyReviewOverdue, EmergencyStarted
+from shared.events.network import Decision, WithdrawalEffective
 from shared.service import Site
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from services.audit.judging import part_of, review_due_at, within
 from services.audit.pages import Index, Moment, Page, may_look, page_of, shown
 from services.audit.story import Language, held_back, sentences
 from shared.events.base import Event
-from shared.events.network import ConsentGiven, EmergencyEnded, EmergencyReviewed, EmergencyStarted
+from shared.events.emergencies import EmergencyEnded, EmergencyReviewed, EmergencyStarted
+from shared.events.network import ConsentGiven
 from shared.events.words import school_subject
 from shared.text import Code
 from shared.unit import Asked, Change, Endpoint, Query, Snapshot

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.events import conversations, goals, network, plans
+from shared.events import conversations, goals, membership, network, plans
 from shared.events.base import Event, Fact
 from shared.events.words import Category
 
@@ -72,15 +72,15 @@ CONVERSATIONS = _all(
     conversations.OutcomeSettled,
 )
 NETWORK: dict[type[Fact], Goes] = {
-    network.MemberAdded: Goes(None, names="member"),
-    network.MembershipChanged: Goes(None, names="member"),
-    network.MembershipEnded: Goes(None, names="member"),
-    network.MembershipSuspended: Goes(None, names="member"),
-    network.MembershipResumed: Goes(None, names="member"),
+    membership.MemberAdded: Goes(None, names="member"),
+    membership.MembershipChanged: Goes(None, names="member"),
+    membership.MembershipEnded: Goes(None, names="member"),
+    membership.MembershipSuspended: Goes(None, names="member"),
+    membership.MembershipResumed: Goes(None, names="member"),
     network.ConsentGiven: Goes(None, names="recipient"),
     network.ConsentWithdrawn: Goes(None, names="recipient"),
     network.ConsentEnded: Goes(None, names="recipient"),
-    network.PlacementEnded: Goes(None),
+    membership.PlacementEnded: Goes(None),
 }
 FACTS: Mapping[type[Fact], Goes] = {**GOALS, **OBSERVATIONS, **PLANS, **CONVERSATIONS, **NETWORK}
 OUTGOING: Mapping[str, Goes] = {fact.type(): goes for fact, goes in FACTS.items()}

@@ -15,7 +15,7 @@ from shared.db import Connection
 from shared.erasure import erase
 from shared.errors import Transient
 from shared.events.base import Event, NewEvent
-from shared.events.network import MemberAdded
+from shared.events.membership import MemberAdded
 from shared.events.words import Category, Role
 from shared.projection import Lane, Policy
 

@@ -11,7 +11,8 @@ from shared.db import Connection
 from shared.erasure import erase
 from shared.events.base import Event, NewEvent
 from shared.events.dialogue import CommitmentMade
-from shared.events.network import Decision, DisputeNoted, DisputeSettled, MemberAdded, MembershipEnded, PolicySet
+from shared.events.membership import MemberAdded, MembershipEnded
+from shared.events.network import Decision, DisputeNoted, DisputeSettled, PolicySet
 from shared.projection import Lane, Policy
 
 KEEP_COMMITMENT = """

@@ -18,7 +18,8 @@ from services.goals.plan_replies import RemindedReply
 from shared.db import Connection
 from shared.errors import Problem, ProblemType
 from shared.events.base import Event, NewEvent
-from shared.events.network import Grant, MemberAdded, MembershipEnded
+from shared.events.membership import MemberAdded, MembershipEnded
+from shared.events.network import Grant
 from shared.events.plans import Deadline, DeadlineDueSoon, DeadlineOverdue
 from shared.events.words import Action, Category, Role
 from shared.reminders import NONE_DUE, Reminders

@@ -14,12 +14,7 @@ from services.network.policy import ROLES_OF_CHILD, ROLES_OF_SCHOOL
 from services.network.roster import PreviewRoster, RosterLink, RosterNetwork, RosterOrganisation, RosterPerson
 from services.network.roster_links import Links, Tally
 from services.network.spans import day_start
-from shared.events.network import (
-    OrganisationAdded,
-    PersonAdded,
-    PersonChanged,
-    RosterImported,
-)
+from shared.events.membership import OrganisationAdded, PersonAdded, PersonChanged, RosterImported
 from shared.events.words import Role
 from shared.unit import Asked, Change, Snapshot
 

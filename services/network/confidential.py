@@ -9,7 +9,7 @@ from services.network.lifecycle import MEMBERS
 from services.network.members import Managing, invalid
 from services.network.model import children_of, school_of
 from shared.errors import Problem, ProblemType
-from shared.events.network import PersonChanged
+from shared.events.membership import PersonChanged
 from shared.events.words import Action, Basis, Category, school_subject
 from shared.unit import Asked, Change, Snapshot, stale
 

@@ -25,14 +25,7 @@ from services.network.draft import Draft, consent_row, consent_words
 from services.network.members import conflict
 from services.network.model import Answer, AnswerKind, Child, Consent, children_of, school_of
 from shared.errors import Problem
-from shared.events.network import (
-    Capacity,
-    ConsentAsked,
-    ConsentGiven,
-    ConsentRefused,
-    ConsentState,
-    ConsentWithdrawn,
-)
+from shared.events.network import Capacity, ConsentAsked, ConsentGiven, ConsentRefused, ConsentState, ConsentWithdrawn
 from shared.events.words import Action, Category
 from shared.unit import Asked, Change, Snapshot
 

@@ -19,16 +19,8 @@ from shared.access import Permit
 from shared.access_projection import by_member
 from shared.actor import Actor, service_id
 from shared.events.base import Act, Fact, NewEvent
-from shared.events.network import (
-    AccessChanged,
-    ConsentAsked,
-    ConsentRenewalDue,
-    ConsentSettled,
-    ConsentState,
-    EmergencyEnded,
-    EmergencyReviewOverdue,
-    Grant,
-)
+from shared.events.emergencies import EmergencyEnded, EmergencyReviewOverdue
+from shared.events.network import AccessChanged, ConsentAsked, ConsentRenewalDue, ConsentSettled, ConsentState, Grant
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
 from shared.unit import Change, Row, Snapshot
 

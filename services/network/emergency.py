@@ -20,7 +20,7 @@ from services.network.spans import FOREVER
 from shared import access
 from shared.access import HOLDS_FOR, Permit, View
 from shared.events.base import Act
-from shared.events.network import EmergencyReviewed, EmergencyStarted, ReviewOutcome
+from shared.events.emergencies import EmergencyReviewed, EmergencyStarted, ReviewOutcome
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose
 from shared.four_eyes import check_other_hands
 from shared.text import Text

@@ -24,7 +24,7 @@ from services.network.policy import EXTERNAL, WIDE
 from services.network.queries import also, viewed
 from services.network.spans import day_start
 from shared.access import Permit
-from shared.events.network import InvitationMade, InvitationRevoked
+from shared.events.membership import InvitationMade, InvitationRevoked
 from shared.events.words import Action, Category, Role
 from shared.text import Day
 from shared.unit import Asked, Change, Query, Request, Snapshot, stale

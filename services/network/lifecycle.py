@@ -25,7 +25,8 @@ from shared import access
 from shared.access import View
 from shared.actor import Actor
 from shared.events.base import Act
-from shared.events.network import ConsentEnded, MembershipResumed, MembershipSuspended, PlacementEnded
+from shared.events.membership import MembershipResumed, MembershipSuspended, PlacementEnded
+from shared.events.network import ConsentEnded
 from shared.events.words import Action, ActorKind, Basis, Category, Role
 from shared.text import Code
 from shared.unit import Asked, Change, Request, Snapshot

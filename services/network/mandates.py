@@ -9,7 +9,7 @@ from services.network.draft import Draft, as_mandate, as_moment
 from services.network.members import Circle, Managing, conflict, invalid
 from services.network.model import Membership
 from services.network.spans import FOREVER, day_start
-from shared.events.network import MembershipChanged
+from shared.events.membership import MembershipChanged
 from shared.events.words import Action, Category
 from shared.text import Day
 from shared.unit import Asked, Change, Snapshot

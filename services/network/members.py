@@ -19,11 +19,7 @@ from shared.actor import service_id
 from shared.clock import Ids
 from shared.errors import Problem, ProblemType
 from shared.events.base import Act
-from shared.events.network import (
-    MemberAdded,
-    MembershipEnded,
-    PersonAdded,
-)
+from shared.events.membership import MemberAdded, MembershipEnded, PersonAdded
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role, school_subject
 from shared.text import Code, Day, Line
 from shared.unit import Asked, Request, Snapshot, stale

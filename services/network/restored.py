@@ -42,7 +42,7 @@ from services.network.times import review_reminder
 from shared.access_projection import project_access
 from shared.db import Connection
 from shared.erasure import MARK
-from shared.events import dialogue, erasure, network
+from shared.events import dialogue, emergencies, erasure, membership, network
 from shared.events.base import Event, Fact
 
 Told = Any
@@ -118,13 +118,13 @@ def _moment(table: str, column: str, at: Value) -> tuple[Again, ...]:
 
 
 RESTORED: Mapping[type[Fact], tuple[Again, ...]] = {
-    network.MembershipChanged: (Again(CHANGED, ("membership", "starts_at", "ends_at", _mandate)),),
+    membership.MembershipChanged: (Again(CHANGED, ("membership", "starts_at", "ends_at", _mandate)),),
     # Whether a command or a roster ended it is not told: the careful one can be undone by a command.
-    network.MembershipEnded: _moment("membership", "ended_by_hand = true, ends_at", "ends_at"),
-    network.MembershipSuspended: _moment("membership", "suspended_at", "at"),
-    network.MembershipResumed: (Again(RESUMED, ("membership",)),),
-    network.InvitationTaken: _moment("invitation", "revoked_at", _at),
-    network.InvitationRevoked: _moment("invitation", "revoked_at", _at),
+    membership.MembershipEnded: _moment("membership", "ended_by_hand = true, ends_at", "ends_at"),
+    membership.MembershipSuspended: _moment("membership", "suspended_at", "at"),
+    membership.MembershipResumed: (Again(RESUMED, ("membership",)),),
+    membership.InvitationTaken: _moment("invitation", "revoked_at", _at),
+    membership.InvitationRevoked: _moment("invitation", "revoked_at", _at),
     network.AuthorityRecorded: (
         Again(AUTHORITY, ("authority", _about, "holder", "scope", "source", "starts_at", "ends_at", "role")),
     ),
@@ -140,15 +140,15 @@ RESTORED: Mapping[type[Fact], tuple[Again, ...]] = {
     network.PolicySet: (Again(POLICY, ("policy", "number", "decision", "rule", "starts_at", _actor)),),
     network.DisputeNoted: (Again(DISPUTE, ("dispute", _about, "decision", "between", "starts_at")),),
     network.DisputeSettled: _moment("dispute", "ends_at", "ends_at"),
-    network.EmergencyStarted: (
+    emergencies.EmergencyStarted: (
         Again(
             EMERGENCY,
             ("emergency", _about, "member", "role", "organisation", _standing, "starts_at", "ends_at", _operator),
         ),
     ),
-    network.EmergencyEnded: _moment("emergency", "ends_at", "ends_at"),
-    network.EmergencyReviewed: (Again(REVIEW, ("emergency", "outcome", _actor, _at)),),
-    network.EmergencyReviewOverdue: (Again(REMINDER, (_reviewed, _about)),),
+    emergencies.EmergencyEnded: _moment("emergency", "ends_at", "ends_at"),
+    emergencies.EmergencyReviewed: (Again(REVIEW, ("emergency", "outcome", _actor, _at)),),
+    emergencies.EmergencyReviewOverdue: (Again(REMINDER, (_reviewed, _about)),),
     erasure.ErasureAsked: (Again(ERASURE_ASKED, ("erasure", _about, "reason", _actor, _operator, _at)),),
     erasure.ErasureDeclined: (Again(DECLINED, ("erasure",)),),
     # An erasure that was lost is done again: its rows came back with the older copy.
@@ -164,20 +164,20 @@ RESTORED: Mapping[type[Fact], tuple[Again, ...]] = {
 }
 """What each event has done again."""
 
-ELSEWHERE = frozenset({network.AccessChanged, network.PersonChanged, *dialogue.FACTS})
+ELSEWHERE = frozenset({network.AccessChanged, membership.PersonChanged, *dialogue.FACTS})
 """What `take_back` does again in another way."""
 
 NOTHING: Mapping[type[Fact], str] = {
-    network.SchoolOpened: "its name is lost: it is opened again",
-    network.PersonAdded: "the name is lost: the next roster, or a hand, adds the person again",
-    network.OrganisationAdded: "its name is lost: it is added again",
-    network.MemberAdded: "gives access, to who may be lost too: it ends until a roster or a hand adds the member again",
-    network.InvitationMade: "its secret is lost, so nobody can take it: another is made",
-    network.PlacementEnded: "each end is told by itself",
-    network.TieStated: "how close is lost: it is stated again",
+    membership.SchoolOpened: "its name is lost: it is opened again",
+    membership.PersonAdded: "the name is lost: the next roster, or a hand, adds the person again",
+    membership.OrganisationAdded: "its name is lost: it is added again",
+    membership.MemberAdded: "gives access, to who may be lost too: it ends until a roster or a hand adds it again",
+    membership.InvitationMade: "its secret is lost, so nobody can take it: another is made",
+    membership.PlacementEnded: "each end is told by itself",
+    membership.TieStated: "how close is lost: it is stated again",
     network.NoticePublished: "its text is lost: it is published again",
     network.ConsentRenewalDue: "is told again, which does no harm",
-    network.RosterImported: "each change is told by itself",
+    membership.RosterImported: "each change is told by itself",
     erasure.PersonErased: "the erasure is under way again, and the person goes again with it",
     erasure.ErasureCompleted: "the erasure is under way again, and is completed again",
     erasure.ChildErased: "the erasure is under way again, and the rows go again",
@@ -197,8 +197,8 @@ async def take_back(conn: Connection, tail: Sequence[Event]) -> None:
                 told = event.fact(fact)
                 for one in statements:
                     await conn.execute(one.sql, event.school, *one.bound(told, event))
-        if event.is_a(network.PersonChanged) and "confidential" in event.fact(network.PersonChanged).fields:
+        if event.is_a(membership.PersonChanged) and "confidential" in event.fact(membership.PersonChanged).fields:
             # The event does not say which way; the careful one can be undone by whom it is about.
-            await conn.execute(CONFIDENTIAL, event.school, event.fact(network.PersonChanged).person)
+            await conn.execute(CONFIDENTIAL, event.school, event.fact(membership.PersonChanged).person)
     for school in {event.school for event in tail}:
         await conn.execute(ANEW, school)

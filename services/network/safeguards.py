@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from shared.events.network import Decision, PolicyRule, ReviewOutcome
+from shared.events.emergencies import ReviewOutcome
+from shared.events.network import Decision, PolicyRule
 from shared.events.words import Role
 
 

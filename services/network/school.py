@@ -12,7 +12,7 @@ from services.network.draft import Draft
 from services.network.members import Managing, NewPerson, SourcedId, add_membership, add_person, conflict, without_grant
 from services.network.model import Membership, School, children_of, school_of
 from services.network.policy import POLICY_VERSION
-from shared.events.network import OrganisationAdded, SchoolOpened
+from shared.events.membership import OrganisationAdded, SchoolOpened
 from shared.events.words import Action, Category, Role, school_subject
 from shared.text import Line
 from shared.unit import Asked, Change, Snapshot

@@ -30,7 +30,7 @@ from shared import access
 from shared.access import Denial, View
 from shared.actor import Actor
 from shared.errors import Problem, ProblemType
-from shared.events.network import InvitationTaken, PersonAdded
+from shared.events.membership import InvitationTaken, PersonAdded
 from shared.events.words import Action, ActorKind, Basis, Category, Role, school_subject
 from shared.text import Line
 from shared.unit import Asked, Change, Query, Request, Snapshot

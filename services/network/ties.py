@@ -13,7 +13,7 @@ from services.network.model import Child, Membership, Status, children_of
 from services.network.policy import SCHOOL_TEAM
 from services.network.queries import also, is_veiled, names_of, viewed
 from shared.access import Permit
-from shared.events.network import TieStated
+from shared.events.membership import TieStated
 from shared.events.words import NAMESPACE, Action, Category, Role, Setting
 from shared.unit import Asked, Change, Query, Request, Snapshot, stale
 

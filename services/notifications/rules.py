@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from services.notifications.rule import Answers, Bound, Rule
 from services.notifications.times import Pace
-from shared.events import conversations, dialogue, erasure, gate, goals, network, plans
+from shared.events import conversations, dialogue, emergencies, erasure, gate, goals, membership, network, plans
 from shared.events.base import Fact
 from shared.events.network import ConsentState
 from shared.events.words import Action, Category
@@ -123,13 +123,13 @@ NETWORK: Table = {
     network.ConsentRefused: Rule("consent_refused", Category.NETWORK, askers=True, bound=Bound.FIXED),
     # For everyone: who shared on it must stop, and the other parent has a right to know that nothing is shared.
     network.ConsentWithdrawn: Rule("consent_withdrawn", Category.NETWORK, urgent=True, bound=Bound.FIXED),
-    network.MembershipEnded: _network("membership_ended"),
+    membership.MembershipEnded: _network("membership_ended"),
     network.ConsentRenewalDue: Rule("consent_renewal_due", Category.NETWORK, bound=Bound.PARENTS, remind_days=14),
     network.DisputeNoted: _network("dispute_noted", bound=Bound.PARENTS),
     network.DisputeSettled: _network("dispute_settled", bound=Bound.PARENTS),
     # Only those who review someone else's emergency may be told of a child's log: see network's policy.
-    network.EmergencyStarted: Rule("emergency_started", Category.LOG, urgent=True, bound=Bound.FIXED),
-    network.EmergencyReviewOverdue: Rule("emergency_review_overdue", Category.LOG, urgent=True, bound=Bound.FIXED),
+    emergencies.EmergencyStarted: Rule("emergency_started", Category.LOG, urgent=True, bound=Bound.FIXED),
+    emergencies.EmergencyReviewOverdue: Rule("emergency_review_overdue", Category.LOG, urgent=True, bound=Bound.FIXED),
 }
 
 

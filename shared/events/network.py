@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.events import dialogue, erasure
+from shared.events import dialogue, emergencies, erasure, membership
 from shared.events.base import Fact, by_type
 from shared.events.words import Action, Basis, Category, Purpose, Role
 
@@ -91,155 +91,6 @@ class HolderRole(StrEnum):
     PARENTAL = "parental"
     CURATOR = "curator"
     MENTOR = "mentor"
-
-
-class ReviewOutcome(StrEnum):
-    """What a reviewer found of someone's emergency access."""
-
-    JUSTIFIED = "justified"
-    NOT_JUSTIFIED = "not_justified"
-
-
-class SchoolOpened(_Network):
-    """A school takes part from now on. About the school itself."""
-
-    NAME: ClassVar[str] = "school.opened"
-    subject_id: UUID
-
-
-class PersonAdded(_Network):
-    """A person became known to the school. About the child, for a pupil, else about the school."""
-
-    NAME: ClassVar[str] = "person.added"
-    person: UUID
-    pupil: bool
-
-
-class PersonChanged(_Network):
-    """What the school knows of a person changed; `fields` are the names of what did, never the values."""
-
-    NAME: ClassVar[str] = "person.changed"
-    person: UUID
-    fields: tuple[str, ...]
-
-
-class OrganisationAdded(_Network):
-    """An organisation outside the school became known. About the school."""
-
-    NAME: ClassVar[str] = "organisation.added"
-    organisation: UUID
-
-
-class MemberAdded(_Network):
-    """A person takes part in the subject's network from `starts_at` until `ends_at` (None: until it is ended)."""
-
-    NAME: ClassVar[str] = "member.added"
-    membership: UUID
-    member: UUID
-    role: Role
-    organisation: UUID | None = None
-    on_behalf_of: UUID | None = None
-    starts_at: datetime
-    ends_at: datetime | None = None
-    mandate: str | None = None
-    mandate_ends_at: datetime | None = None
-
-
-class MembershipChanged(_Network):
-    """The period of a membership changed, or its mandate was renewed, without ending it now.
-
-    `mandate` (a code) and its period: as they are from now on; None: it has none, or this event is older than these.
-    """
-
-    NAME: ClassVar[str] = "membership.changed"
-    membership: UUID
-    member: UUID
-    role: Role
-    starts_at: datetime
-    ends_at: datetime | None = None
-    mandate: str | None = None
-    mandate_starts_at: datetime | None = None
-    mandate_ends_at: datetime | None = None
-
-
-class MembershipEnded(_Network):
-    """A membership ends at `ends_at`, and every grant that hung on it with it."""
-
-    NAME: ClassVar[str] = "membership.ended"
-    membership: UUID
-    member: UUID
-    role: Role
-    ends_at: datetime
-    reason: str
-
-
-class MembershipSuspended(_Network):
-    """A membership gives nothing from `at` on, until it is resumed."""
-
-    NAME: ClassVar[str] = "membership.suspended"
-    membership: UUID
-    member: UUID
-    role: Role
-    at: datetime
-    reason: str
-
-
-class MembershipResumed(_Network):
-    """A suspended membership gives again what it gave."""
-
-    NAME: ClassVar[str] = "membership.resumed"
-    membership: UUID
-    member: UUID
-    role: Role
-
-
-class InvitationMade(_Network):
-    """Who has the secret can take this role, once, until `expires_at`. About the child or the school."""
-
-    NAME: ClassVar[str] = "invitation.made"
-    invitation: UUID
-    role: Role
-    organisation: UUID | None = None
-    expires_at: datetime
-
-
-class InvitationTaken(_Network):
-    """It was used: `member` takes part by it."""
-
-    NAME: ClassVar[str] = "invitation.taken"
-    invitation: UUID
-    membership: UUID
-    member: UUID
-
-
-class InvitationRevoked(_Network):
-    """It can't be taken any more."""
-
-    NAME: ClassVar[str] = "invitation.revoked"
-    invitation: UUID
-    reason: str
-
-
-class PlacementEnded(_Network):
-    """The child left the school at `at`: this many memberships, authorities, consents and invitations ended with it."""
-
-    NAME: ClassVar[str] = "placement.ended"
-    at: datetime
-    reason: str
-    memberships: int
-    authorities: int
-    consents: int
-    invitations: int
-
-
-class TieStated(_Network):
-    """A member said how close it stands to `other` (the child or another member); how close is not told here."""
-
-    NAME: ClassVar[str] = "tie.stated"
-    tie: UUID
-    tie_version: int
-    member: UUID
-    other: UUID
 
 
 class NoticePublished(_Network):
@@ -387,74 +238,9 @@ class DisputeSettled(_Network):
     ends_at: datetime
 
 
-class _Emergency(_Network):
-    emergency: UUID
-    member: UUID
-    """Who used it."""
-
-
-class EmergencyStarted(_Emergency):
-    """Someone took emergency access to a child, with a reason that stays in network."""
-
-    NAME: ClassVar[str] = "emergency.started"
-    role: Role
-    organisation: UUID | None = None
-    categories: tuple[Category, ...]
-    starts_at: datetime
-    ends_at: datetime
-    standing: UUID | None = None
-    """The membership that let its member ask for it; None: this event is older than that."""
-
-
-class EmergencyEnded(_Emergency):
-    """Emergency access was ended before its time."""
-
-    NAME: ClassVar[str] = "emergency.ended"
-    ends_at: datetime
-
-
-class EmergencyReviewed(_Emergency):
-    """Someone else judged it."""
-
-    NAME: ClassVar[str] = "emergency.reviewed"
-    outcome: ReviewOutcome
-
-
-class EmergencyReviewOverdue(_Emergency):
-    """Nobody reviewed it in time. Told once."""
-
-    NAME: ClassVar[str] = "emergency.review-overdue"
-    due_at: datetime
-
-
-class RosterImported(_Network):
-    """A batch of a roster was taken in. About the school."""
-
-    NAME: ClassVar[str] = "roster.imported"
-    added: int
-    changed: int
-    ended: int
-    unchanged: int
-    refused: int
-
-
 FACTS = by_type(
     (
         AccessChanged,
-        SchoolOpened,
-        PersonAdded,
-        PersonChanged,
-        OrganisationAdded,
-        MemberAdded,
-        MembershipChanged,
-        MembershipEnded,
-        MembershipSuspended,
-        MembershipResumed,
-        InvitationMade,
-        InvitationTaken,
-        InvitationRevoked,
-        PlacementEnded,
-        TieStated,
         NoticePublished,
         ConsentEnded,
         AuthorityRecorded,
@@ -469,11 +255,8 @@ FACTS = by_type(
         PolicySet,
         DisputeNoted,
         DisputeSettled,
-        EmergencyStarted,
-        EmergencyEnded,
-        EmergencyReviewed,
-        EmergencyReviewOverdue,
-        RosterImported,
+        *membership.FACTS,
+        *emergencies.FACTS,
         *dialogue.FACTS,
         *erasure.FACTS,
     )

@@ -21,11 +21,13 @@ from services.network.consent_state import state_at
 from services.network.grants import child_grants, school_grants
 from services.network.model import Answer, AnswerKind, Authority, Child, Consent, Membership, School
 from services.network.safeguards import Emergency
+from shared.events import emergencies, membership
 from shared.events import network as told
 from shared.events.audit import Ground, RestrictionAsked, RestrictionConfirmed
 from shared.events.base import Act, Denied, Event, Fact, Viewed
+from shared.events.emergencies import ReviewOutcome
 from shared.events.gate import PutOut
-from shared.events.network import AccessChanged, Capacity, ConsentState, Decision, Grant, RecipientKind, ReviewOutcome
+from shared.events.network import AccessChanged, Capacity, ConsentState, Decision, Grant, RecipientKind
 from shared.events.notifications import Channel, NoticeClaimed, NoticeSent
 from shared.events.words import Action, ActorKind, Basis, Category, Outcome, Purpose, Role, school_subject
 from tests.audit.support import Journal
@@ -322,7 +324,7 @@ class History:
         before, act, one = self.head, self.manage(), self.random.choice(team)
         ended = replace(one, ends_at=self.at)
         words = {"membership": one.id, "member": one.person, "role": one.role, "ends_at": self.at, "reason": "ended"}
-        self.tell(told.MembershipEnded(**words), act, child.id, one.id)
+        self.tell(membership.MembershipEnded(**words), act, child.id, one.id)
         rest = tuple(ended if m.id == one.id else m for m in child.memberships)
         applied = self.publish(replace(child, memberships=rest), act)
         self.holds_everywhere(child.id, act, applied)
@@ -349,7 +351,7 @@ class History:
         journal = self.lanes["network"]
         self.publish(replace(child, emergencies=(*child.emergencies, one)), act)
         kinds = (Category.IDENTITY, Category.CONTACT, Category.CARE, Category.PLAN, Category.GOALS)
-        fact = told.EmergencyStarted(
+        fact = emergencies.EmergencyStarted(
             emergency=one.id, member=one.member, role=one.role, categories=kinds,
             starts_at=one.starts_at, ends_at=one.ends_at,
         )  # fmt: skip
@@ -368,7 +370,7 @@ class History:
         child = self.children[child_id]
         grant = next(g for g in self.holding(child_id) if g.member == self.leader and Action.DECIDE in g.actions)
         act = self.act_of(grant, child_id, action=Action.DECIDE)
-        fact = told.EmergencyReviewed(emergency=one.id, member=one.member, outcome=ReviewOutcome.JUSTIFIED)
+        fact = emergencies.EmergencyReviewed(emergency=one.id, member=one.member, outcome=ReviewOutcome.JUSTIFIED)
         self.tell(fact, act, child_id, one.id)
         judged = replace(one, outcome=ReviewOutcome.JUSTIFIED, reviewed_by=self.leader, reviewed_at=self.at)
         rest = tuple(judged if e.id == one.id else e for e in child.emergencies)
@@ -443,7 +445,7 @@ def evidence(log: list[Event], clock: datetime) -> Mapping[str, Any]:
         "emergencies": [
             texts[idx]
             for idx, event in network
-            if event.is_a(told.EmergencyStarted) or event.is_a(told.EmergencyReviewed)
+            if event.is_a(emergencies.EmergencyStarted) or event.is_a(emergencies.EmergencyReviewed)
         ],
     }
 
@@ -464,8 +466,8 @@ def _interleaved(log: list[Event], random: Random) -> Iterator[Event]:
                 yield lanes[name].pop(0)
 
 
-def _added(one: Membership) -> told.MemberAdded:
-    return told.MemberAdded(
+def _added(one: Membership) -> membership.MemberAdded:
+    return membership.MemberAdded(
         membership=one.id,
         member=one.person,
         role=one.role,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.network.model import AnswerKind, Consent, Membership
 from shared.erasure import act_of_service
+from shared.events import emergencies, membership
 from shared.events import network as told
 from shared.events.base import Viewed
 from shared.events.gate import PutOut
@@ -69,7 +70,7 @@ def by_an_ended_member(h: History) -> None:
 def _joined(h: History, starts_in: timedelta, lasts: timedelta) -> tuple[UUID, Grant]:
     child, act, starts_at = h.some_child(), h.manage(), h.at + starts_in
     one = h._membership(child.id, h._person(), Role.TEACHER, starts_at=starts_at, ends_at=starts_at + lasts)
-    fact = told.MemberAdded(
+    fact = membership.MemberAdded(
         membership=one.id, member=one.person, role=one.role, starts_at=one.starts_at, ends_at=one.ends_at
     )
     h.tell(fact, act, child.id)
@@ -158,7 +159,7 @@ def through_break_glass_after_its_hour(h: History) -> None:
 
 def break_glass_without_review(h: History) -> None:
     child, _ = h.break_glass(review=False)
-    started = next(e for e in reversed(h.log) if e.is_a(told.EmergencyStarted) and e.about == child)
+    started = next(e for e in reversed(h.log) if e.is_a(emergencies.EmergencyStarted) and e.about == child)
     h.expect(started, "emergency_not_reviewed_in_time")
     h.pass_time(days=4)
     h.end_member()
@@ -206,7 +207,7 @@ def granted_contact_to_a_guardian(h: History) -> None:
     child, act = h.some_child(), h.manage()
     guardian = next(one for one in child.memberships if one.role is Role.GUARDIAN)
     one = h._membership(child.id, guardian.person, Role.COORDINATOR)
-    h.tell(told.MemberAdded(membership=one.id, member=one.person, role=one.role, starts_at=h.at), act, child.id)
+    h.tell(membership.MemberAdded(membership=one.id, member=one.person, role=one.role, starts_at=h.at), act, child.id)
     h.publish(replace(child, memberships=(*child.memberships, one)), act)
     own = [g for g in h.set_of(child.id)[2] if g.member == one.person and g.role is one.role]
     asks = next(g for g in own if g.categories == (Category.NETWORK,) and Action.PROPOSE in g.actions)
@@ -222,7 +223,9 @@ def granted_without_authority(h: History) -> None:
     child, act = h.some_child(), h.manage()
     one = h._membership(child.id, h._person(), Role.GUARDIAN)
     h.tell(
-        told.MemberAdded(membership=one.id, member=one.person, role=one.role, starts_at=one.starts_at), act, child.id
+        membership.MemberAdded(membership=one.id, member=one.person, role=one.role, starts_at=one.starts_at),
+        act,
+        child.id,
     )
     h.publish(replace(child, memberships=(*child.memberships, one)), act)
     grant = next(g for g in h.holding(child.id) if g.role is Role.GUARDIAN and Category.CARE in g.categories)

@@ -16,7 +16,7 @@ from shared.actor import Actor
 from shared.errors import Problem, ProblemType
 from shared.events.base import Viewed
 from shared.events.goals import ScoreRecorded
-from shared.events.network import MemberAdded
+from shared.events.membership import MemberAdded
 from shared.events.words import ActorKind, Basis, Category, Role, Setting
 from shared.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from shared.tlog.note import origin, verifier_key, verify

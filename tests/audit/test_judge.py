@@ -19,18 +19,9 @@ from services.audit.judged import Evidence, Published, Said
 from services.audit.judging import review_due_at
 from shared.actor import service_id
 from shared.events.base import Fact
-from shared.events.network import (
-    Capacity,
-    ConsentAsked,
-    ConsentGiven,
-    ConsentRefused,
-    ConsentState,
-    EmergencyReviewOverdue,
-    EmergencyStarted,
-    MemberAdded,
-    MembershipChanged,
-    RecipientKind,
-)
+from shared.events.emergencies import EmergencyReviewOverdue, EmergencyStarted
+from shared.events.membership import MemberAdded, MembershipChanged
+from shared.events.network import Capacity, ConsentAsked, ConsentGiven, ConsentRefused, ConsentState, RecipientKind
 from shared.events.words import Action, Category, Purpose, Role
 from tests.audit.histories import History
 from tests.audit.plants import PLANTS

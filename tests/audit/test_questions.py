@@ -11,18 +11,9 @@ import pytest
 from services.audit.story import Language, held_back, sentences
 from shared.errors import Problem
 from shared.events.base import Fact, Viewed
-from shared.events.network import (
-    Capacity,
-    ConsentAsked,
-    ConsentGiven,
-    ConsentState,
-    ConsentWithdrawn,
-    EmergencyReviewed,
-    EmergencyStarted,
-    MemberAdded,
-    RecipientKind,
-    ReviewOutcome,
-)
+from shared.events.emergencies import EmergencyReviewed, EmergencyStarted, ReviewOutcome
+from shared.events.membership import MemberAdded
+from shared.events.network import Capacity, ConsentAsked, ConsentGiven, ConsentState, ConsentWithdrawn, RecipientKind
 from shared.events.words import Action, Basis, Category, Outcome, Purpose, Role
 from tests.audit.support import (
     AUDITOR,

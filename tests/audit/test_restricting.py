@@ -13,7 +13,9 @@ from shared.actor import Actor
 from shared.errors import Problem
 from shared.events.audit import Ground, RestrictionAsked, RestrictionConfirmed
 from shared.events.base import Viewed
-from shared.events.network import ConsentAsked, ConsentState, EmergencyStarted, Grant, MemberAdded
+from shared.events.emergencies import EmergencyStarted
+from shared.events.membership import MemberAdded
+from shared.events.network import ConsentAsked, ConsentState, Grant
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
 from shared.unit import Asked
 from tests.audit.support import (

@@ -22,7 +22,7 @@ from deploy.samen.__main__ import app
 from services.audit.serving import Allowance, Reader, Shelf, looking, read_readers
 from services.audit.tile_server import TileServer
 from shared.errors import Problem
-from shared.events.network import MemberAdded
+from shared.events.membership import MemberAdded
 from shared.events.words import Basis, Purpose, Role
 from shared.tlog.tiles import named, path
 from tests.audit.support import AUDITOR, CHILD, LONG_AGO, MOTHER, Journal, Log, act, log_grant

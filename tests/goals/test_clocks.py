@@ -21,7 +21,7 @@ from services.goals.reminding import PLANS, take_back
 from shared.db import Database
 from shared.errors import Problem, ProblemType
 from shared.events.base import Event, Fact
-from shared.events.network import MemberAdded, MembershipEnded
+from shared.events.membership import MemberAdded, MembershipEnded
 from shared.events.plans import Deadline, DeadlineDueSoon, DeadlineOverdue
 from shared.events.words import Role
 from shared.unit_run import Unit

@@ -11,7 +11,8 @@ from services.network.policy import POLICY_VERSION
 from services.network.restored import take_back
 from shared.errors import ProblemType
 from shared.events.base import Event
-from shared.events.network import ConsentRenewalDue, EmergencyReviewOverdue
+from shared.events.emergencies import EmergencyReviewOverdue
+from shared.events.network import ConsentRenewalDue
 from shared.events.words import Category
 from tests.network.conftest import Network
 from tests.network.erasing import hire, put_back, rows_of, second

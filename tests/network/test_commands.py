@@ -13,14 +13,8 @@ import pytest
 from shared.actor import Actor
 from shared.errors import Problem, ProblemType
 from shared.events.base import Denied, Viewed
-from shared.events.network import (
-    AccessChanged,
-    ConsentGiven,
-    ConsentSettled,
-    ConsentState,
-    ConsentWithdrawn,
-    MembershipEnded,
-)
+from shared.events.membership import MembershipEnded
+from shared.events.network import AccessChanged, ConsentGiven, ConsentSettled, ConsentState, ConsentWithdrawn
 from shared.events.words import Action, ActorKind, Category, Purpose, Role
 from tests.network.conftest import FAMILY, Network
 from tests.network.facts import allowed

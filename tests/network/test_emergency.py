@@ -14,14 +14,8 @@ from services.network.spans import AMSTERDAM
 from services.network.times import review_due_at
 from shared.actor import Actor
 from shared.errors import ProblemType
-from shared.events.network import (
-    AccessChanged,
-    EmergencyEnded,
-    EmergencyReviewed,
-    EmergencyReviewOverdue,
-    EmergencyStarted,
-    Grant,
-)
+from shared.events.emergencies import EmergencyEnded, EmergencyReviewed, EmergencyReviewOverdue, EmergencyStarted
+from shared.events.network import AccessChanged, Grant
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose
 from tests.network.conftest import FAMILY, Network, adult, link, pupil
 from tests.network.facts import allowed

@@ -12,7 +12,8 @@ import pytest
 
 from shared.actor import service_id
 from shared.errors import ProblemType
-from shared.events.network import AccessChanged, EmergencyEnded
+from shared.events.emergencies import EmergencyEnded
+from shared.events.network import AccessChanged
 from shared.events.words import ActorKind, Category
 from tests.network.conftest import Network
 from tests.network.family import Family, refused, settle

@@ -14,7 +14,8 @@ from shared.events.erasure import (
     ErasureAsked,
     ErasureConfirmed,
 )
-from shared.events.network import AccessChanged, MembershipEnded
+from shared.events.membership import MembershipEnded
+from shared.events.network import AccessChanged
 from shared.events.words import Action, ActorKind, Category, Purpose
 from tests.network.conftest import Network, pupil
 from tests.network.erasing import (

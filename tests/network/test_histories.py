@@ -34,16 +34,8 @@ from services.network.policy import EXTERNAL, ROLES_OF_CHILD, ROLES_OF_SCHOOL
 from services.network.safeguards import Dispute, Emergency, PolicyVersion
 from services.network.spans import FOREVER, birthday, day_start
 from services.network.times import due, next_attention, told
-from shared.events.network import (
-    Capacity,
-    ConsentState,
-    Decision,
-    Grant,
-    HolderRole,
-    PolicyRule,
-    RecipientKind,
-    ReviewOutcome,
-)
+from shared.events.emergencies import ReviewOutcome
+from shared.events.network import Capacity, ConsentState, Decision, Grant, HolderRole, PolicyRule, RecipientKind
 from shared.events.words import Action, Category, Purpose, Role
 from tests.network.facts import CARE_ORG, CARER, DAD, KIM, MUM, SCHOOL
 from tests.network.reference import may

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.errors import ProblemType
-from shared.events.network import MembershipChanged
+from shared.events.membership import MembershipChanged
 from shared.events.words import Action, Category, Purpose
 from tests.network.conftest import Network
 from tests.network.facts import allowed

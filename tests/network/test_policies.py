@@ -12,14 +12,7 @@ import pytest
 from services.network.spans import AMSTERDAM, birthday, day_start
 from services.network.store import waits_for_children
 from shared.errors import ProblemType
-from shared.events.network import (
-    ConsentAsked,
-    ConsentRenewalDue,
-    ConsentSettled,
-    ConsentState,
-    DisputeNoted,
-    PolicySet,
-)
+from shared.events.network import ConsentAsked, ConsentRenewalDue, ConsentSettled, ConsentState, DisputeNoted, PolicySet
 from shared.events.words import Action, Category, Purpose
 from tests.network.conftest import FAMILY, Network, pupil
 from tests.network.facts import allowed

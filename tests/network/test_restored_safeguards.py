@@ -8,7 +8,8 @@ import pytest
 
 from services.network.restored import take_back
 from shared.events.base import Fact
-from shared.events.network import DisputeNoted, EmergencyEnded, EmergencyReviewed, PolicySet
+from shared.events.emergencies import EmergencyEnded, EmergencyReviewed
+from shared.events.network import DisputeNoted, PolicySet
 from tests.network.conftest import Network
 from tests.network.test_commands import Family, family, sees
 

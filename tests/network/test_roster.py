@@ -14,7 +14,8 @@ import pytest
 
 from services.network import reactions
 from shared.errors import Problem, ProblemType
-from shared.events.network import AccessChanged, MembershipEnded, PlacementEnded, RosterImported
+from shared.events.membership import MembershipEnded, PlacementEnded, RosterImported
+from shared.events.network import AccessChanged
 from shared.events.words import Action, Category, Purpose, Role
 from tests.network.conftest import FAMILY, Network, adult, catch_up, link, pupil
 from tests.network.family import secret

@@ -21,7 +21,7 @@ from services.notifications.model import (
 )
 from services.notifications.rule import Rule
 from shared.actor import service_id
-from shared.events import conversations, dialogue, erasure, goals, network, plans
+from shared.events import conversations, dialogue, emergencies, erasure, goals, membership, network, plans
 from shared.events.base import Denied, Fact, Viewed
 from shared.events.network import Grant
 from shared.events.notifications import Channel
@@ -192,19 +192,19 @@ def test_every_rule_has_words_in_both_languages_and_a_kind_of_its_own() -> None:
 
 SILENT: dict[type[Fact], str] = {
     network.AccessChanged: "what it gives or takes away is told as what it is",
-    network.SchoolOpened: "nobody is there yet",
-    network.PersonAdded: "nothing is to be done",
-    network.PersonChanged: "nothing is to be done",
-    network.OrganisationAdded: "nothing is to be done",
-    network.MemberAdded: "shown in the network",
-    network.MembershipChanged: "shown in the network",
-    network.MembershipSuspended: "shown in the network",
-    network.MembershipResumed: "shown in the network",
-    network.InvitationMade: "told to whom it is for, outside",
-    network.InvitationTaken: "shown in the network",
-    network.InvitationRevoked: "shown with the invitations",
-    network.PlacementEnded: "nobody round the child has access any more",
-    network.TieStated: "what a member says of others is not news to them",
+    membership.SchoolOpened: "nobody is there yet",
+    membership.PersonAdded: "nothing is to be done",
+    membership.PersonChanged: "nothing is to be done",
+    membership.OrganisationAdded: "nothing is to be done",
+    membership.MemberAdded: "shown in the network",
+    membership.MembershipChanged: "shown in the network",
+    membership.MembershipSuspended: "shown in the network",
+    membership.MembershipResumed: "shown in the network",
+    membership.InvitationMade: "told to whom it is for, outside",
+    membership.InvitationTaken: "shown in the network",
+    membership.InvitationRevoked: "shown with the invitations",
+    membership.PlacementEnded: "nobody round the child has access any more",
+    membership.TieStated: "what a member says of others is not news to them",
     network.NoticePublished: "read when consent is asked",
     network.AuthorityRecorded: "shown in the network; whoever is asked for consent by it is told that",
     network.AuthorityEnded: "shown in the network; whoever is asked for consent by it is told that",
@@ -212,9 +212,9 @@ SILENT: dict[type[Fact], str] = {
     network.ConsentSettled: "whoever is asked by it is told that",
     network.WithdrawalEffective: "the door says so to who withdrew",
     network.PolicySet: "shown with the policy",
-    network.EmergencyEnded: "its reviewers were told when it began",
-    network.EmergencyReviewed: "shown with the emergency",
-    network.RosterImported: "whoever imports it is answered",
+    emergencies.EmergencyEnded: "its reviewers were told when it began",
+    emergencies.EmergencyReviewed: "shown with the emergency",
+    membership.RosterImported: "whoever imports it is answered",
     erasure.ErasureConfirmed: "nobody has access to the child any more",
     erasure.PersonErased: "nobody is left to be told of",
     erasure.ErasureCompleted: "nobody has access to the child any more",
@@ -263,7 +263,7 @@ REVIEWER: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize("fact", [network.EmergencyStarted, network.EmergencyReviewOverdue])
+@pytest.mark.parametrize("fact", [emergencies.EmergencyStarted, emergencies.EmergencyReviewOverdue])
 def test_an_emergency_is_urgent_news_for_its_reviewers_and_never_for_who_took_it(fact: type[Fact]) -> None:
     rule = rules.NETWORK[fact]
     assert rule.urgent

@@ -20,7 +20,8 @@ from services.notifications.door import leaving_link
 from services.notifications.keyring import Keyring
 from shared.db import Database
 from shared.events.base import Act, Event, Fact
-from shared.events.network import AccessChanged, AuthorityEnded, MembershipEnded
+from shared.events.membership import MembershipEnded
+from shared.events.network import AccessChanged, AuthorityEnded
 from shared.events.notifications import NoticeSent
 from shared.events.words import Category, Role
 from tests.notifications.mailserver import Server, serving

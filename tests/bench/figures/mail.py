@@ -21,7 +21,7 @@ from services.notifications.turns import Woken, Yielding
 from shared.access_projection import by_member
 from shared.clock import Clock, Ids
 from shared.db import Database
-from shared.events.network import EmergencyStarted
+from shared.events.emergencies import EmergencyStarted
 from shared.events.notifications import Channel
 from shared.events.words import Action, Category, Purpose, Role
 from shared.projection import Applier
