@@ -94,7 +94,9 @@ ENTRIES = {
     ),
     "calendar": Entry("A school's years and holidays: show, set.", "school_calendar"),
     "talk": Entry(
-        "Conversations: plan, answer, agenda, hold, outcomes, were you heard?", "talks", adds=("guidance:add_to",)
+        "Conversations: plan, answer, agenda, hold, outcomes, were you heard?",
+        "talks",
+        adds=("talk_held:add_to", "guidance:add_to"),
     ),
     "contract": Entry("What other programs may build on: every event, command and query.", "contract"),
     "audit": Entry(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -11,11 +10,12 @@ from uuid import UUID
 import typer
 from rich.table import Table
 
+from deploy.fresh import refuse_existing, write_new
 from deploy.samen.asking import ask_goals, give_goals, show_found
-from deploy.samen.options import About, As, AsJson, By, InLanguage, Json, Key, Language, Reason, School, Why
+from deploy.samen.options import About, As, AsJson, InLanguage, Json, Key, Language, Reason, School, Why
 from deploy.samen.talk_lines import AMSTERDAM, lines_of, suggested_of, when_of
 from deploy.samen.up import Dir
-from shared.events.conversations import ConversationKind, InvitationAnswer, OutcomeKind
+from shared.events.conversations import ConversationKind, InvitationAnswer
 from shared.events.words import Purpose
 
 app = typer.Typer(no_args_is_help=True, help="Conversations: plan, answer, agenda, hold, outcomes, were you heard?")
@@ -24,10 +24,18 @@ TalkId = Annotated[UUID, typer.Argument(help="The conversation's id (`samen talk
 At = Annotated[datetime, typer.Option("--at", formats=["%Y-%m-%dT%H:%M"], help="When, as clocks here tell it.")]
 Minutes = Annotated[int, typer.Option("--minutes", min=5, max=720)]
 Place = Annotated[str | None, typer.Option("--place", help="Where: only who takes part reads it.")]
-Seen = Annotated[int, typer.Option("--sequence", min=0, help="The sequence you saw (`samen talk show`).")]
+Seen = Annotated[
+    int | None,
+    typer.Option(
+        "--sequence",
+        min=0,
+        help="The sequence you saw (`samen talk show`); left out: as it stands now. Give it with --key.",
+    ),
+]
 
 
-def _times(at: datetime, minutes: int) -> Json:
+def times_of(at: datetime, minutes: int) -> Json:
+    """Return when it begins and ends, of clocks here."""
     start = at.replace(tzinfo=AMSTERDAM)
     try:
         return {"starts_at": start, "ends_at": start + timedelta(minutes=minutes)}
@@ -35,12 +43,15 @@ def _times(at: datetime, minutes: int) -> Json:
         raise typer.BadParameter("no calendar goes on so far: check the year", param_hint="--at") from None
 
 
-class Heard(StrEnum):
-    """Whether you were heard."""
+def standing(directory: Dir, school: str, person: UUID, talk: UUID) -> Json:
+    """Return the conversation as it stands, as the person may see it."""
+    body = {"conversation": talk, "purpose": Purpose.GUIDANCE}
+    return dict(ask_goals(directory, school, person, "conversation", body)["conversation"])
 
-    YES = "yes"
-    PARTLY = "partly"
-    NO = "no"
+
+def seen_of(directory: Dir, school: str, person: UUID, talk: UUID, sequence: int | None) -> int:
+    """Return the sequence that was given, or the one as it stands."""
+    return int(standing(directory, school, person, talk)["sequence"]) if sequence is None else sequence
 
 
 @app.command()
@@ -61,7 +72,7 @@ def plan(
     directory: Dir = None,
 ) -> None:
     """Invite people to a conversation."""
-    body = _times(at, minutes) | {
+    body = times_of(at, minutes) | {
         "about": about,
         "why": why,
         "invited": invited,
@@ -79,10 +90,10 @@ def move(
     talk: TalkId,
     school: School,
     person: As,
-    sequence: Seen,
     at: At,
+    sequence: Seen = None,
     minutes: Minutes = 45,
-    place: Place = None,
+    place: Annotated[str | None, typer.Option("--place", help="Where; left out: as it is. Empty: nowhere yet.")] = None,
     invited: Annotated[
         list[UUID] | None, typer.Option("--with", help="All who are invited, if more than were.")
     ] = None,
@@ -90,22 +101,30 @@ def move(
     directory: Dir = None,
 ) -> None:
     """Give it another time or place, or invite more people."""
+    now = standing(directory, school, person, talk)
     body = {
         "conversation": talk,
-        "sequence": sequence,
-        "place": place,
+        "sequence": now["sequence"] if sequence is None else sequence,
+        "place": now["place"] if place is None else place or None,
         "invited": invited or None,
-        **_times(at, minutes),
+        **times_of(at, minutes),
     }
     give_goals(directory, school, person, "move-conversation", body, key)
 
 
 @app.command()
 def cancel(
-    talk: TalkId, school: School, person: As, sequence: Seen, reason: Reason, key: Key = None, directory: Dir = None
+    talk: TalkId,
+    school: School,
+    person: As,
+    reason: Reason,
+    sequence: Seen = None,
+    key: Key = None,
+    directory: Dir = None,
 ) -> None:
     """Call it off."""
-    body = {"conversation": talk, "sequence": sequence, "reason": reason}
+    seen = seen_of(directory, school, person, talk, sequence)
+    body = {"conversation": talk, "sequence": seen, "reason": reason}
     give_goals(directory, school, person, "cancel-conversation", body, key)
 
 
@@ -114,13 +133,14 @@ def uninvite(
     talk: TalkId,
     school: School,
     person: As,
-    sequence: Seen,
     members: Annotated[list[UUID], typer.Option("--member", help="Who is no longer asked; repeat it.")],
+    sequence: Seen = None,
     key: Key = None,
     directory: Dir = None,
 ) -> None:
     """Take people off the list: they hear of it, and their calendars drop it."""
-    body = {"conversation": talk, "sequence": sequence, "members": members}
+    seen = seen_of(directory, school, person, talk, sequence)
+    body = {"conversation": talk, "sequence": seen, "members": members}
     give_goals(directory, school, person, "withdraw-invitation", body, key)
 
 
@@ -151,74 +171,6 @@ def point(
 ) -> None:
     """Put something on the agenda."""
     give_goals(directory, school, person, "add-point", {"conversation": talk, "words": words, "goal": goal}, key)
-
-
-@app.command()
-def hold(
-    talk: TalkId,
-    school: School,
-    person: As,
-    sequence: Seen,
-    attended: Annotated[list[UUID], typer.Option("--attended", help="Who was there; repeat it.")],
-    notes: Annotated[str | None, typer.Option("--notes")] = None,
-    goal: Annotated[
-        list[UUID] | None, typer.Option("--goal", help="A goal that was talked about, not on the agenda; repeat it.")
-    ] = None,
-    key: Key = None,
-    directory: Dir = None,
-) -> None:
-    """Record that it took place; each who was there is asked whether it was heard."""
-    body = {"conversation": talk, "sequence": sequence, "attended": attended, "notes": notes, "goals": goal or []}
-    give_goals(directory, school, person, "hold-conversation", body, key)
-
-
-@app.command()
-def outcome(
-    talk: TalkId,
-    kind: Annotated[OutcomeKind, typer.Argument(help="What it is to become.")],
-    words: Annotated[str, typer.Argument()],
-    school: School,
-    person: As,
-    who: Annotated[list[UUID] | None, typer.Option("--who", help="Who does it; repeat it.")] = None,
-    by: By = None,
-    on_point: Annotated[UUID | None, typer.Option("--point", help="The point of the agenda that it came from.")] = None,
-    key: Key = None,
-    directory: Dir = None,
-) -> None:
-    """Record what it came to."""
-    day = by.date() if by else None
-    body = {"conversation": talk, "kind": kind, "words": words, "who": who or None, "by_on": day, "point": on_point}
-    give_goals(directory, school, person, "record-outcome", body, key)
-
-
-@app.command()
-def settle(
-    outcome_id: Annotated[UUID, typer.Argument(help="The outcome's id.")],
-    school: School,
-    person: As,
-    version: Annotated[int, typer.Option("--version", help="The outcome's version that you saw.")] = 1,
-    became: Annotated[UUID | None, typer.Option("--became", help="The goal, action or commitment.")] = None,
-    dropped: Annotated[str | None, typer.Option("--dropped", help="Or why it became nothing.")] = None,
-    key: Key = None,
-    directory: Dir = None,
-) -> None:
-    """Say what an outcome became."""
-    body = {"outcome": outcome_id, "version": version, "became": became, "dropped_because": dropped}
-    give_goals(directory, school, person, "settle-outcome", body, key)
-
-
-@app.command()
-def heard(
-    talk: TalkId,
-    what: Annotated[Heard, typer.Argument()],
-    school: School,
-    person: As,
-    words: Annotated[str | None, typer.Option("--words", help="Only you read them.")] = None,
-    key: Key = None,
-    directory: Dir = None,
-) -> None:
-    """Say whether you were heard: your answer stays yours, the school sees counts of ten or more."""
-    give_goals(directory, school, person, "say-heard", {"conversation": talk, "answer": what, "words": words}, key)
 
 
 @app.command(name="list")
@@ -263,15 +215,17 @@ def ics(
     talk: TalkId,
     school: School,
     person: As,
-    out: Annotated[Path | None, typer.Option("--out", help="The file to write; else it is printed.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="A new file to write; else it is printed.")] = None,
     language: InLanguage = Language.DUTCH,
     purpose: Why = Purpose.GUIDANCE,
     directory: Dir = None,
 ) -> None:
     """Give the calendar entry (RFC 5545); taken again after a change, it updates or cancels the one before."""
+    if out is not None:
+        refuse_existing(out)
     body = {"conversation": talk, "purpose": purpose, "language": language}
     text = ask_goals(directory, school, person, "conversation-invite", body)["ics"]
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_bytes(text.encode())
+        write_new(out, text)

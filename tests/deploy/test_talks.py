@@ -104,7 +104,21 @@ def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
 def test_each_command_asks_what_the_service_takes(name: str, client: FakeClient) -> None:
     found = CliRunner().invoke(app, ["talk", *COMMANDS[name]], catch_exceptions=False)
     assert found.exit_code == 0, found.output
+    if name == "move-conversation":  # looks where it is, to leave the place as it is
+        assert client.asked.pop(0).name == "conversation"
     assert client.asked_as_goals_takes_it(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["move-conversation", "cancel-conversation", "withdraw-invitation", "hold-conversation"]
+)
+def test_a_conversation_is_taken_as_it_stands_where_no_sequence_is_given(name: str, client: FakeClient) -> None:
+    words = [one for one in COMMANDS[name] if one not in {"--sequence", "1", "--place", "thuis"}]
+    assert CliRunner().invoke(app, ["talk", *words], catch_exceptions=False).exit_code == 0
+    look, _ = client.asked.pop(0), client.asked_as_goals_takes_it(name)
+    assert look.name == "conversation"
+    assert b'"sequence":1' in client.asked[0].body
+    assert (b'"place":"lokaal"' in client.asked[0].body) == (name == "move-conversation")
 
 
 def test_times_are_those_of_clocks_in_the_netherlands(client: FakeClient) -> None:
@@ -132,4 +146,8 @@ def test_a_conversation_reads_as_its_agenda_its_outcomes_and_what_is_asked(clien
     file = tmp_path / "talk.ics"
     assert CliRunner().invoke(app, ["talk", *COMMANDS["conversation-invite"], "--out", str(file)]).exit_code == 0
     assert file.read_bytes() == b"BEGIN:VCALENDAR\r\n"
+    file.write_bytes(b"mine")
+    again = CliRunner().invoke(app, ["talk", *COMMANDS["conversation-invite"], "--out", str(file)])
+    assert isinstance(again.exception, FileExistsError)  # which `samen` tells in a sentence: test_failing
+    assert file.read_bytes() == b"mine"
     assert len(client.asked) == 3
