@@ -1,4 +1,4 @@
-"""`samen talk hold|outcome|settle|heard`: that a conversation took place, what it came to, and who was heard."""
+"""`samen talk hold|record|outcome|settle|heard`: that a conversation took place, what it came to, and who was heard."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from uuid import UUID
 import typer
 
 from deploy.samen.asking import give_goals
-from deploy.samen.options import As, By, Key, School
-from deploy.samen.talks import Seen, TalkId, seen_of
+from deploy.samen.options import About, As, By, Key, School
+from deploy.samen.talks import At, Minutes, Place, Seen, TalkId, seen_of, times_of
 from deploy.samen.up import Dir
 from shared.events.conversations import OutcomeKind
 
@@ -19,7 +19,7 @@ Attended = Annotated[list[UUID], typer.Option("--attended", help="Who was there;
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to a group."""
-    for command in (hold, outcome, settle, heard):
+    for command in (hold, record, outcome, settle, heard):
         app.command()(command)
 
 
@@ -48,6 +48,32 @@ def hold(
     seen = seen_of(directory, school, person, talk, sequence)
     body = {"conversation": talk, "sequence": seen, "attended": attended, "notes": notes, "goals": goal or []}
     give_goals(directory, school, person, "hold-conversation", body, key)
+
+
+def record(
+    about: About,
+    school: School,
+    person: As,
+    at: At,
+    why: Annotated[str, typer.Option("--why", help="What it was about.")],
+    attended: Attended,
+    minutes: Minutes = 15,
+    place: Place = None,
+    notes: Annotated[str | None, typer.Option("--notes")] = None,
+    goal: Annotated[list[UUID] | None, typer.Option("--goal", help="A goal that was talked about; repeat it.")] = None,
+    key: Key = None,
+    directory: Dir = None,
+) -> None:
+    """Write down a conversation that you were at and nobody had planned; who was there is asked, as by `hold`."""
+    body = times_of(at, minutes) | {
+        "about": about,
+        "why": why,
+        "place": place,
+        "attended": attended,
+        "notes": notes,
+        "goals": goal or [],
+    }
+    give_goals(directory, school, person, "record-conversation", body, key)
 
 
 def outcome(

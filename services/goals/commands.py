@@ -77,6 +77,7 @@ from services.goals.planning import (
     decide_revise,
 )
 from services.goals.queries import GoalsOfChild, OneGoal, decide_goal, decide_goals
+from services.goals.recording import RecordConversation, decide_record_conversation
 from services.goals.reminding import REMIND
 from services.goals.revising import GoalHistory, ReviseGoal, decide_goal_history, decide_revise_goal
 from services.goals.school_years import SchoolYears, SetSchoolYear, decide_set_year, decide_years
@@ -194,6 +195,13 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         talk_replies.InvitationReply,
     ),
     Endpoint("add-point", AddPoint, "read_point", decide_add_point, talk_replies.PointReply),
+    Endpoint(
+        "record-conversation",
+        RecordConversation,
+        "read_conversation_to_record",
+        decide_record_conversation,
+        talk_replies.TalkPlannedReply,
+    ),
     Endpoint(
         "hold-conversation",
         HoldConversation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -12,11 +13,13 @@ from services.goals.suggesting import POINT, Suggestion
 from services.goals.talk import TalkStatus, enter, no_strangers, possible
 from services.goals.talking import MOST_POINTS, Members, OnConversation, Sequence, done, once, point
 from services.goals.writing import invalid
+from shared.access import Permit
 from shared.errors import Problem, ProblemType
+from shared.events.base import NewEvent
 from shared.events.conversations import ConversationHeld, SuggestionEnd
 from shared.events.words import Action
 from shared.text import Text
-from shared.unit import Asked, Change, Snapshot
+from shared.unit import Asked, Change, Row, Snapshot
 
 
 class HoldConversation(OnConversation):
@@ -37,10 +40,7 @@ def decide_hold_conversation(asked: Asked[HoldConversation], seen: Snapshot) -> 
     body, points = asked.body, seen.state["points"]
     possible(talk, "hold-conversation", body.sequence)
     no_strangers(seen, "attended")
-    if strange := seen.state["strange_goals"]:
-        raise invalid(
-            "names what is no goal of this child or school: look it up, or leave it out", "goals", goals=strange
-        )
+    no_strange_goals(seen)
     if seen.now < talk.starts_at:
         raise Problem(ProblemType.CONFLICT, "it is still to come: move it to when it was, or wait until it was held")
     there = {seen.state["conversation"]["goal"], *(one["goal"] for one in points)}
@@ -52,9 +52,19 @@ def decide_hold_conversation(asked: Asked[HoldConversation], seen: Snapshot) -> 
     )
     row = talk.row(status=TalkStatus.HELD, attended=body.attended, notes=body.notes)
     change = done(permit, talk, fact, [row, *more], sequence=talk.sequence)
-    suggestions = [Suggestion.read(UUID(one["goal"]), talk.about, one) for one in seen.state["suggestions"]]
-    ends = [
-        one.ends(permit, seen.now, SuggestionEnd.TALKED, talk.id) for one in suggestions if one.before(talk.ends_at)
-    ]
-    rows, events = [one for one, _ in ends], [one for _, one in ends]
+    rows, events = settled_by(permit, seen, talk.id, talk.ends_at)
     return replace(change, rows=(*change.rows, *rows), events=(*change.events, *events))
+
+
+def no_strange_goals(seen: Snapshot) -> None:
+    """Raises Problem when goals are named that are not of this child or school."""
+    if strange := seen.state["strange_goals"]:
+        detail = "names what is no goal of this child or school: look it up, or leave it out"
+        raise invalid(detail, "goals", goals=strange)
+
+
+def settled_by(permit: Permit, seen: Snapshot, talk: UUID, ends_at: datetime) -> tuple[list[Row], list[NewEvent]]:
+    """Returns what settles the suggestions that a conversation took up, of those that were there when it ended."""
+    suggestions = [Suggestion.read(UUID(one["goal"]), permit.subject, one) for one in seen.state["suggestions"]]
+    ends = [one.ends(permit, seen.now, SuggestionEnd.TALKED, talk) for one in suggestions if one.before(ends_at)]
+    return [row for row, _ in ends], [event for _, event in ends]

@@ -52,7 +52,9 @@ Members = Annotated[tuple[UUID, ...], Field(min_length=1, max_length=30), AfterV
 Sequence = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class _Timed(Request):
+class Timed(Request):
+    """From when to when, and where."""
+
     starts_at: Moment
     ends_at: Moment
     place: Line | None = None
@@ -65,7 +67,7 @@ class _Timed(Request):
         return self
 
 
-class PlanConversation(_Timed):
+class PlanConversation(Timed):
     """An invitation, with why and the first points of the agenda. A consultation is about a plan."""
 
     about: UUID
@@ -90,7 +92,7 @@ class OnConversation(Request):
     conversation: UUID
 
 
-class MoveConversation(OnConversation, _Timed):
+class MoveConversation(OnConversation, Timed):
     """Another time or place, or more people. `sequence` is the one that was seen."""
 
     sequence: Sequence

@@ -25,6 +25,7 @@ COMMANDS = {
     "answer-invitation": ("answer", TALK, "accepted", *WHO),
     "add-point": ("point", TALK, "slapen", *WHO, "--goal", PERSON),
     "hold-conversation": ("hold", TALK, *SEEN, "--attended", PERSON),
+    "record-conversation": ("record", CHILD, *WHO, *AT, "--why", "bij de poort", "--attended", PERSON, "--goal", TALK),
     "record-outcome": ("outcome", TALK, "goal", "zelf lezen", *WHO, "--who", PERSON, "--by", "2027-03-01"),
     "settle-outcome": ("settle", TALK, *WHO, "--became", PERSON),
     "say-heard": ("heard", TALK, "partly", *WHO),

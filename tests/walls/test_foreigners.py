@@ -115,6 +115,13 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "cmd goals.answer-invitation": lambda talk: {"conversation": talk, "answer": "accepted"},
     "cmd goals.add-point": lambda talk: {"conversation": talk, "words": "reading"},
     "cmd goals.hold-conversation": lambda talk: {"conversation": talk, "sequence": 0, "attended": [str(uuid4())]},
+    "cmd goals.record-conversation": lambda child: {
+        "about": child,
+        "why": "we met at the gate",
+        "attended": [str(uuid4()), str(uuid4())],
+        "starts_at": "2026-01-01T10:00:00Z",
+        "ends_at": "2026-01-01T10:15:00Z",
+    },
     "cmd goals.record-outcome": lambda talk: {"conversation": talk, "kind": "goal", "words": "to read"},
     "cmd goals.settle-outcome": lambda outcome: {"outcome": outcome, "version": 1, "dropped_because": "no"},
     "cmd goals.say-heard": lambda talk: {"conversation": talk, "answer": "yes"},
