@@ -35,6 +35,7 @@ from shared.tlog import witness as protocol
 from shared.tlog.cosignature import cosign, witness_key
 from shared.tlog.folder import UnreadableLog, growth_in
 from shared.tlog.note import COSIGNATURE, BadNote, Checkpoint, NamedKey, split
+from shared.tlog.tiles import HASH_SIZE
 from shared.tlog.trust import Retired, Untrusted, read_log_keys
 from shared.tlog.witness import Judge, Verdict
 
@@ -57,12 +58,20 @@ class FolderWitness:
         return NamedKey(self.name, COSIGNATURE, self.key.public_key().public_bytes_raw())
 
     def seen(self, origin: str) -> Checkpoint | None:
-        """Return the last checkpoint of a log that was signed."""
+        """Return the last checkpoint of a log that was signed; raises UnreadableLog when that is harmed."""
+        place = self._place(origin)
         try:
-            kept = json.loads(self._place(origin).read_text())
+            kept = json.loads(place.read_text())
+            found = Checkpoint(origin, int(kept["size"]), bytes.fromhex(kept["root"]))
+            if len(found.root) == HASH_SIZE:
+                return found
         except FileNotFoundError:
             return None
-        return Checkpoint(origin, int(kept["size"]), bytes.fromhex(kept["root"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass
+        raise UnreadableLog(
+            f"{place} is harmed: put it back from a copy, for without it this witness would sign another log too"
+        )
 
     def cosign(self, origin: str, request: str, held: str | None, now_s: int) -> tuple[Verdict, str]:
         """Return the verdict, and the signature line if it signed; what it saw is on disk by then."""

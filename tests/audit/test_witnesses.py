@@ -95,6 +95,21 @@ def test_a_witness_whose_folder_was_put_back_is_told_by_its_own_signature(tmp_pa
     assert (found["status"], found["alarms"]) == (200, [FORGOT])
 
 
+@pytest.mark.parametrize(
+    "harmed", ["", "{", "[]", '{"size": 4}', '{"size": 4, "root": "zz"}', '{"size": "x", "root": ""}']
+)
+def test_a_witness_that_cannot_read_what_it_remembers_signs_nothing_and_says_what_to_do(
+    harmed: str, tmp_path: Path
+) -> None:
+    grow(tmp_path / "log", 4)
+    assert run_witness(tmp_path)[0] == 0, "control"
+    (memory,) = (tmp_path / "w" / "seen").glob("*.json")
+    memory.write_text(harmed)
+    code, told = run_witness(tmp_path)
+    assert (code, "put it back" in " ".join(told.split()), "signed wijzer" in told) == (1, True, False), told
+    assert memory.read_text() == harmed
+
+
 def test_nothing_is_signed_that_is_not_remembered_on_disk(tmp_path: Path) -> None:
     grow(tmp_path / "log", 20)
     who = open_witness(tmp_path / "w", COUNCIL, KEY.public_key())
