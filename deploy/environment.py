@@ -13,7 +13,13 @@ from deploy.topology import GATE, WITNESS
 ROOT = Path(__file__).resolve().parent.parent
 
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "TMPDIR", "SSL_CERT_FILE", "SAMEN_FOUNDATION")
-NOTICES = ("SAMEN_NOTICES_QUIET", "SAMEN_NOTICES_DIGEST_AT", "SAMEN_NOTICES_DIGEST_ON")
+NOTICES = (
+    "SAMEN_NOTICES_QUIET",
+    "SAMEN_NOTICES_DIGEST_AT",
+    "SAMEN_NOTICES_DIGEST_ON",
+    "SAMEN_NOTICES_QUIET_MOST",
+    "SAMEN_NOTICES_QUIET_LEAST",
+)
 """What a process takes from its parent; settings of the caller's other tools don't leak in."""
 
 

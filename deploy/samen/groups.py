@@ -75,7 +75,7 @@ ENTRIES = {
     "notifications": Entry(
         "Notices: rules, preferences, what waits, why somebody got one or not; and the inbox, as `samen inbox`.",
         "notifications",
-        adds=("addresses:add_to",),
+        adds=("addresses:add_to", "notice_hours:add_to"),
     ),
     "inbox": Entry("A member's inbox: list it, follow it, mark as read, put away.", "inbox"),
     "goals": Entry(

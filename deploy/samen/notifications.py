@@ -36,6 +36,7 @@ As = Annotated[UUID, typer.Option("--as", help="The member you act for; the log 
 Why = Annotated[Purpose, typer.Option("--purpose", help="Why you ask.")]
 PACES = ("now", "daily", "weekly", "off")
 HOW_SOON = f"How soon, for who has said nothing of it: {', '.join(PACES)}."
+IN_HOLIDAYS = {None: "not for who works at school", True: "nothing", False: "as on other days"}
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -133,7 +134,7 @@ def preferences(
     given = {"language": language, "quiet": quiet, "digest_at": digest_at, "days_off": days_off}
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if digest_on is not None:
-        changed["digest_on"] = _day(digest_on)
+        changed["digest_on"] = day(digest_on)
     if set_:
         changed["paces"] = _paces(wants["paces"], set_)
     if changed:
@@ -150,19 +151,20 @@ def preferences(
 
 def _preferences(found: dict[str, Any]) -> Iterator[str]:
     wants, usual = found["preferences"], found["else"]
-    yield f"version {found['version']}" if found["version"] else "nothing is set: all is as the foundation has it"
+    whose = "the school" if usual.get("number") else "the foundation"
+    yield f"version {found['version']}" if found["version"] else f"nothing is set: all is as {whose} has it"
     yield f"language: {wants['language'] or 'Dutch and English'}"
     yield f"quiet hours: {wants['quiet'] or usual['quiet']}"
     hour = usual["digest_at"] if wants["digest_at"] is None else wants["digest_at"]
     yield f"digests: at {hour}:00, weekly ones on {DAYS[(wants['digest_on'] or usual['digest_on']) - 1]}"
-    in_holidays = {None: "not for who works at school", True: "nothing", False: "as on other days"}
-    yield f"in holidays: {in_holidays[wants['days_off']]}"
+    yield f"in holidays: {IN_HOLIDAYS[usual.get('days_off') if wants['days_off'] is None else wants['days_off']]}"
     for one in wants["paces"]:
         yield f"{one['kind']} through {one['channel']}: {one['pace']}"
     yield f"by mail whatever is off, as the law or safety wants: {', '.join(found['always'])}"
 
 
-def _day(said: str) -> int:
+def day(said: str) -> int:
+    """Return the number of a day of the week, 1 for Monday."""
     if said not in DAYS:
         raise typer.BadParameter(f"{said}: say one of {', '.join(DAYS)}", param_hint="--digest-on")
     return DAYS.index(said) + 1
@@ -194,7 +196,8 @@ def queue(school: School, person: As, as_json_: AsJson = False, directory: Dir =
     for one in found["waiting"]:
         coming = one["release_at"] or one["next_try_at"]
         numbers = str(one["number"]), str(one["urgent"])
-        table.add_row(one["state"], one["channel"], one["why"] or "", *numbers, _at(one["since"]), _at(coming))
+        since = "" if one["state"] == "held" else _at(one["since"])
+        table.add_row(one["state"], one["channel"], one["why"] or "", *numbers, since, _at(coming))
     print_table(table, Console())
 
 

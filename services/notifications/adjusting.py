@@ -54,21 +54,21 @@ class SetRule(Request):
 
 def decide_rules(asked: Asked[Rules], seen: Snapshot) -> Change:
     """Answers every rule with its words, its bound and how the school has adjusted it."""
-    permit = _of_records(asked, seen, asked.body.about)
+    permit = of_records(asked, seen, asked.body.about)
     adjusted = adjusted_of(seen)
     shown = [_shown(rule, adjusted.get(rule.kind, AS_IT_IS)) for rule in BY_KIND.values()]
-    return _answered(permit, "notice-rules", len(shown), {"rules": shown})
+    return answered(permit, "notice-rules", len(shown), {"rules": shown})
 
 
 def decide_queue(asked: Asked[Queue], seen: Snapshot) -> Change:
     """Answers how much waits, by state, channel and reason."""
-    permit = _of_records(asked, seen, asked.body.about)
-    return _answered(permit, "notice-queue", len(seen.state["waiting"]), {"waiting": seen.state["waiting"]})
+    permit = of_records(asked, seen, asked.body.about)
+    return answered(permit, "notice-queue", len(seen.state["waiting"]), {"waiting": seen.state["waiting"]})
 
 
 def decide_set_rule(asked: Asked[SetRule], seen: Snapshot) -> Change:
     """Adjusts a rule, as a new version."""
-    permit, body = _of_records(asked, seen, asked.body.about), asked.body
+    permit, body = of_records(asked, seen, asked.body.about), asked.body
     rule = BY_KIND.get(body.kind)
     if rule is None:
         raise _invalid("kind", "there is no such kind of notice: `samen notifications rules` names them")
@@ -145,7 +145,7 @@ def audience_of(rule: Rule) -> str:
     return said + (", who did it too" if rule.actor_too else ", but who did it")
 
 
-def _of_records(asked: Asked[Any], seen: Snapshot, about: UUID) -> Permit:
+def of_records(asked: Asked[Any], seen: Snapshot, about: UUID) -> Permit:
     """Returns the permit of who keeps the school's records, or raises Denial."""
     permit = seen.require(asked, Action.MANAGE, Category.NETWORK, about)
     if permit.subject != school_subject(asked.school):
@@ -153,7 +153,7 @@ def _of_records(asked: Asked[Any], seen: Snapshot, about: UUID) -> Permit:
     return permit
 
 
-def _answered(permit: Permit, query: str, things: int, result: Any) -> Change:  # noqa: ANN401  JSON
+def answered(permit: Permit, query: str, things: int, result: Any) -> Change:  # noqa: ANN401  JSON
     event = NewEvent(Viewed(query=query, things=things), permit.subject, permit.act, producer="notifications")
     return Change(permits=(permit,), events=(event,), result=result)
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.notifications import addressing, adjusting, leaving, outlets, preferences, why, words
+from services.notifications import addressing, adjusting, hours, leaving, outlets, preferences, why, words
 from services.notifications.model import SERVICE, NoticeState, moves
 from shared import access
 from shared.access import Denial, Permit
@@ -155,5 +155,6 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *leaving.ENDPOINTS,
     *outlets.ENDPOINTS,
     *adjusting.ENDPOINTS,
+    *hours.ENDPOINTS,
     *why.ENDPOINTS,
 )

@@ -33,7 +33,7 @@ from services.notifications.parts import Became, Part, change_of, lead_of, parts
 from services.notifications.preferences import always_comes, read_preferences
 from services.notifications.rule import HOME_ROLES
 from services.notifications.rules import is_fixed
-from services.notifications.times import Pace, Release, plan_release, read_days_off
+from services.notifications.times import Pace, Release, plan_release, read_days_off, read_usual
 from shared.access import Denial
 from shared.errors import Problem, ProblemType
 from shared.events.base import Act
@@ -154,7 +154,7 @@ def _wished(seen: Snapshot, part: Part) -> Release | None:
         pace = Pace.NOW
     works_here = part.notice.get("told", {}).get("role") not in HOME_ROLES
     off = read_days_off(seen.state.get("days_off"))
-    return plan_release(seen.now, pace, wants.times(works_here=works_here), off)
+    return plan_release(seen.now, pace, wants.times(read_usual(seen.state.get("hours")), works_here=works_here), off)
 
 
 def _cancelled(part: Part, tries: int, code: str, act: Act) -> Became:

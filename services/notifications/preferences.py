@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from services.notifications.model import ALWAYS
 from services.notifications.rules import BY_KIND, is_fixed
-from services.notifications.times import Pace, Quiet, Times, foundation
+from services.notifications.times import Pace, Quiet, Times, Usual, read_usual
 from shared.db import encode
 from shared.errors import Problem, ProblemType
 from shared.events.base import Act, NewEvent, Viewed
@@ -34,7 +34,7 @@ class Paced(BaseModel):
 
 
 class Preferences(BaseModel):
-    """A person's own settings; None: as the foundation has it."""
+    """A person's own settings; None: as the school or else the foundation has it."""
 
     model_config = Request.model_config
     language: Language | None = None
@@ -43,7 +43,7 @@ class Preferences(BaseModel):
     digest_at: Annotated[int, Field(ge=0, le=23)] | None = None
     digest_on: Annotated[int, Field(ge=1, le=7)] | None = None
     days_off: bool | None = None
-    """Nothing on the school's days off; None: so for who works at school, not for parents and the child."""
+    """Nothing on the school's days off; None: as the school has it, else so for who works there and not for others."""
     paces: Annotated[tuple[Paced, ...], Field(max_length=400)] = ()
 
     @field_validator("quiet")
@@ -68,14 +68,14 @@ class Preferences(BaseModel):
                     return None if one.pace is Pace.OFF and always_comes(kind, channel) else one.pace
         return None
 
-    def times(self, *, works_here: bool) -> Times:
-        """Returns the person's hours; `works_here`: not as a parent or the child."""
-        ours = foundation()
+    def times(self, usual: Usual, *, works_here: bool) -> Times:
+        """Returns the person's hours, `usual` where it has set nothing; `works_here`: not as a parent or the child."""
+        school = works_here if usual.days_off is None else usual.days_off
         return Times(
-            Quiet.read(ours.quiet if self.quiet is None else self.quiet),
-            ours.digest_at if self.digest_at is None else self.digest_at,
-            ours.digest_on if self.digest_on is None else self.digest_on,
-            works_here if self.days_off is None else self.days_off,
+            usual.quiet if self.quiet is None else Quiet.read(self.quiet),
+            usual.digest_at if self.digest_at is None else self.digest_at,
+            usual.digest_on if self.digest_on is None else self.digest_on,
+            school if self.days_off is None else self.days_off,
         )
 
 
@@ -150,6 +150,17 @@ def decide_set(asked: Asked[SetPreferences], seen: Snapshot) -> Change:
     return Change(permits=(), events=(event,), rows=(row,), reply={"version": version + 1})
 
 
+def told_of(usual: Usual) -> dict[str, Any]:
+    """Returns what holds in a school as it is answered; `number` 0: the school has set nothing."""
+    return {
+        "quiet": str(usual.quiet or "none"),
+        "digest_at": usual.digest_at,
+        "digest_on": usual.digest_on,
+        "days_off": usual.days_off,
+        "number": usual.number,
+    }
+
+
 def decide_show(asked: Asked[OwnPreferences], seen: Snapshot) -> Change:
     """Answers the person's preferences, and what holds where nothing is set."""
     found = seen.state["preference"]
@@ -158,7 +169,7 @@ def decide_show(asked: Asked[OwnPreferences], seen: Snapshot) -> Change:
     result = {
         "version": found["version"] if found else 0,
         "preferences": read_preferences(found and found["settings"]).model_dump(mode="json"),
-        "else": foundation().model_dump(mode="json"),
+        "else": told_of(read_usual(seen.state["hours"])),
         "always": sorted(kind for kind in BY_KIND if is_fixed(kind)),
     }
     return Change(permits=(), events=(event,), result=result)

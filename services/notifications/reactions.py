@@ -185,6 +185,7 @@ async def plan_ways(
     """Returns each notice's deliveries: through which channels, when, and in which digest."""
     wants = await wants_store.get_wants(conn, school, channels.keys())
     off, now = await wants_store.get_days_off(conn, school), await wants_store.domain_now(conn)
+    usual_hours = await wants_store.get_usual(conn, school)
     ways: dict[UUID, list[store.Planned]] = {}
     moments: dict[tuple[Pace, Times], Release] = {}  # most have the same hours
     hours: dict[tuple[UUID | None, bool], Times] = {}
@@ -192,7 +193,7 @@ async def plan_ways(
         own, ways[notice.id] = wants.get(notice.member, NOTHING_SET), []
         usual = adjusted.get(notice.kind, AS_IT_IS).pace or rules.BY_KIND[notice.kind].pace
         whose = notice.member if notice.member in wants else None, notice.works_here
-        times = hours.get(whose) or hours.setdefault(whose, own.times(works_here=notice.works_here))
+        times = hours.get(whose) or hours.setdefault(whose, own.times(usual_hours, works_here=notice.works_here))
         for channel in channels[notice.member]:
             pace = Pace.NOW if notice.urgent else own.pace(notice.kind, channel) or usual
             if pace is Pace.OFF:

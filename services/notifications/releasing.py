@@ -131,10 +131,10 @@ async def _put_off(conn: Connection, school: str, late: Sequence[asyncpg.Record]
     if not late:
         return
     wants = await wants_store.get_wants(conn, school, {row["member"] for row in late})
-    off = await wants_store.get_days_off(conn, school)
+    off, usual = await wants_store.get_days_off(conn, school), await wants_store.get_usual(conn, school)
     for row in late:
         member, channel, pace = UUID(str(row["member"])), Channel(row["channel"]), Pace(row["pace"])
-        times = wants.get(member, NOTHING_SET).times(works_here=row["role"] not in HOME_ROLES)
+        times = wants.get(member, NOTHING_SET).times(usual, works_here=row["role"] not in HOME_ROLES)
         moment, period = next_digest(now, pace, times, off)
         if period == row["period"]:  # the hour was moved to later on the same day
             moment, period = next_digest(moment, pace, times, off)

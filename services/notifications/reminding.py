@@ -18,7 +18,7 @@ from services.notifications import rules
 from services.notifications.model import SERVICE, DeliveryState, delivery_id, helpers_of, may_hear
 from services.notifications.preferences import read_preferences
 from services.notifications.rule import AS_IT_IS, HOME_ROLES, Rule, read_adjusted
-from services.notifications.times import Pace, plan_release, read_days_off
+from services.notifications.times import Pace, plan_release, read_days_off, read_usual
 from shared import access
 from shared.access import View
 from shared.actor import service_id
@@ -94,7 +94,7 @@ def _ways(raw: Mapping[str, Any], seen: Snapshot, round_: int) -> list[Row]:
     """Returns one more delivery through each channel that the notice itself went through."""
     notice = raw["notice"]
     wants = read_preferences(raw["preference"])
-    times = wants.times(works_here=notice["told"].get("role") not in HOME_ROLES)
+    times = wants.times(read_usual(seen.state["hours"]), works_here=notice["told"].get("role") not in HOME_ROLES)
     off = read_days_off(seen.state["days_off"])
     rows = []
     for channel in sorted({Channel(one) for one in raw["channels"]}):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
@@ -66,6 +66,12 @@ class Quiet:
     def __str__(self) -> str:
         return f"{self.since:%H:%M}-{self.until:%H:%M}"
 
+    def covers(self, other: Quiet) -> bool:
+        """Tells whether all of the other's hours are quiet by these too."""
+        minutes = [(60 * at.hour + at.minute - 60 * self.since.hour - self.since.minute) % 1440 for at in (
+            self.until, other.since, other.until)]  # fmt: skip
+        return minutes[1] < (minutes[2] or 1440) <= minutes[0]
+
 
 class NoticeSettings(BaseSettings):
     """What holds in the whole foundation where a person has set nothing; names are `SAMEN_NOTICES_` and the field's."""
@@ -76,8 +82,12 @@ class NoticeSettings(BaseSettings):
     """The hour of the day at which digests go."""
     digest_on: Annotated[int, Field(ge=1, le=7)] = 1
     """The day of the week of weekly ones: 1 is Monday."""
+    quiet_most: str = "17:00-09:00"
+    """A school's own quiet hours lie within these."""
+    quiet_least: str = "none"
+    """And cover these."""
 
-    @field_validator("quiet")
+    @field_validator("quiet", "quiet_most", "quiet_least")
     @classmethod
     def _hours(cls, value: str) -> str:
         Quiet.read(value)
@@ -88,6 +98,46 @@ class NoticeSettings(BaseSettings):
 def foundation() -> NoticeSettings:
     """Returns the foundation's settings, as the process found them in its environment."""
     return NoticeSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What holds in a school for who has set nothing: the school's own (version `number`), or else the foundation's.
+
+    `days_off` None: on days off nothing for who works at school; parents and the child are told.
+    """
+
+    quiet: Quiet | None
+    digest_at: int
+    digest_on: int
+    days_off: bool | None = None
+    number: int = 0
+
+
+def read_usual(kept: Mapping[str, Any] | None, ours: NoticeSettings | None = None) -> Usual:
+    """Returns what holds, of the newest row of table `school_hours`, but not what the foundation doesn't allow now."""
+    ours = ours or foundation()
+    wants: Mapping[str, Any] = kept["settings"] if kept else {}
+    quiet, digest_at, digest_on = wants.get("quiet"), wants.get("digest_at"), wants.get("digest_on")
+    if quiet is None or out_of_hours(quiet, ours) is not None:
+        quiet = ours.quiet
+    return Usual(
+        Quiet.read(quiet),
+        ours.digest_at if digest_at is None else digest_at,
+        ours.digest_on if digest_on is None else digest_on,
+        wants.get("days_off"),
+        kept["number"] if kept else 0,
+    )
+
+
+def out_of_hours(text: str, ours: NoticeSettings) -> str | None:
+    """Returns why a school may not have these quiet hours; None: it may. Raises ValueError of what are none."""
+    quiet, most, least = Quiet.read(text), Quiet.read(ours.quiet_most), Quiet.read(ours.quiet_least)
+    if quiet is not None and (most is None or not most.covers(quiet)):
+        return f"the foundation lets a school's quiet hours lie within {ours.quiet_most}"
+    if least is not None and (quiet is None or not quiet.covers(least)):
+        return f"the foundation wants {ours.quiet_least} to be quiet in every school"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

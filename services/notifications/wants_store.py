@@ -8,11 +8,12 @@ from uuid import UUID
 
 from services.notifications.preferences import Preferences, read_preferences
 from services.notifications.rule import Adjusted, read_adjusted
-from services.notifications.times import DaysOff, read_days_off
+from services.notifications.times import DaysOff, Usual, read_days_off, read_usual
 from shared.db import Connection
 
 RULES = "SELECT DISTINCT ON (kind) kind, number, settings FROM notice_rule WHERE school = $1 ORDER BY kind, number DESC"
 WANTS = "SELECT id, settings FROM preference WHERE school = $1 AND id = ANY ($2)"
+HOURS = "SELECT number, settings FROM school_hours WHERE school = $1 ORDER BY number DESC LIMIT 1"
 OFF = "SELECT years FROM days_off WHERE school = $1"
 NOW = "SELECT clock_timestamp() + shift FROM time_shift"
 SET_OFF = """
@@ -29,6 +30,12 @@ async def get_rules(conn: Connection, school: str) -> dict[str, Adjusted]:
 async def get_wants(conn: Connection, school: str, members: Collection[UUID]) -> dict[UUID, Preferences]:
     """Returns the preferences of those members who have any."""
     return {row["id"]: read_preferences(row["settings"]) for row in await conn.fetch(WANTS, school, list(members))}
+
+
+async def get_usual(conn: Connection, school: str) -> Usual:
+    """Returns what holds in the school for who has set nothing."""
+    row = await conn.fetchrow(HOURS, school)
+    return read_usual(None if row is None else dict(row))
 
 
 async def get_days_off(conn: Connection, school: str) -> DaysOff:

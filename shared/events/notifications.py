@@ -127,6 +127,18 @@ class RuleSet(Fact):
     remind_days: int | None
 
 
+class HoursSet(Fact):
+    """The school set its own quiet hours, digests and holidays. About the school; `number` is its version."""
+
+    PRODUCER: ClassVar[str] = "notifications"
+    NAME: ClassVar[str] = "hours.set"
+    number: int
+    quiet: str | None
+    digest_at: int | None
+    digest_on: int | None
+    days_off: bool | None
+
+
 class _Address(Fact):
     """An address itself is never told: who it is of, through what, and which row (`thing`)."""
 
@@ -204,6 +216,7 @@ FACTS = by_type(
         NoticeReminded,
         PreferencesSet,
         RuleSet,
+        HoursSet,
         AddressAdded,
         AddressAsked,
         AddressVerified,

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from deploy.samen import notifications
-from deploy.samen.notifications import _day, _paces, _preferences, app
+from deploy.samen.notifications import _paces, _preferences, app, day
 
 RUNNER = CliRunner()
 
@@ -41,9 +41,9 @@ def test_paces_are_read_as_they_are_said_and_keep_what_was_set() -> None:
     for wrong in ("all", "all:mail", "all:fax=now", "all:mail=never", ":mail=now"):
         with pytest.raises(typer.BadParameter, match="kind:channel=pace"):
             _paces([], [wrong])
-    assert _day("sun") == 7
+    assert day("sun") == 7
     with pytest.raises(typer.BadParameter, match="mon, tue"):
-        _day("sunday")
+        day("sunday")
 
 
 def test_preferences_say_what_holds_where_nothing_is_set() -> None:

@@ -48,6 +48,7 @@ KEPT = {
     "notifications": {
         "notice_rule": "of the school",
         "days_off": "of the school",
+        "school_hours": "of the school",
         "witnessed": "sizes and hashes of the log",
         "outlet": "of the school: channels that it set up itself",
         "school_pace": "how much went lately, a number a channel",

@@ -265,6 +265,8 @@ ASKED: dict[str, Callable[[str], Json]] = {
     "qry notifications.notice-rules": lambda child: {"about": child, "purpose": "administration"},
     "qry notifications.notice-queue": lambda child: {"about": child, "purpose": "administration"},
     "cmd notifications.set-rule": lambda child: {"about": child, "kind": "goal_revised", "number": 0},
+    "qry notifications.school-hours": lambda child: {"about": child, "purpose": "administration"},
+    "cmd notifications.set-hours": lambda child: {"about": child, "number": 0},
     "qry notifications.why": lambda child: {"about": child, "member": str(uuid4()), "purpose": "administration"},
     "cmd notifications.read-notice": lambda notice: {"notice": notice, "version": 1},
     "cmd notifications.done-notice": lambda notice: {"notice": notice, "version": 1},
