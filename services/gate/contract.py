@@ -31,7 +31,8 @@ OWN_CALLS = asked_by_tools(Desk(NoSlots(), LOGIN_LIVES), 0)
 NUMBER = {"type": "integer"}
 ENVELOPE = {
     "title": "ToolEvent",
-    "description": "CloudEvents 1.0 in structured JSON. Every id is one that this tool alone knows.",
+    "description": "CloudEvents 1.0 in structured JSON. Every id, and every hash, is one that this tool alone knows: "
+    "equal for equal. Moments are to the second; the order is `sequence`'s.",
     "type": "object",
     "required": [
         *("specversion", "id", "source", "type", "time", "datacontenttype", "school"),

@@ -1,10 +1,12 @@
 """What a tool is told, as it is told: CloudEvents 1.0 in structured JSON, every id as this tool alone knows it. Pure.
 
-The actor is not told, only its role. A tombstone and a withdrawal stand in the same dense sequence as what goes out.
+So is every hash, and moments are told to the second: no two tools can line up what they were told by them. The actor is
+not told, only its role. A tombstone and a withdrawal stand in the same dense sequence as what goes out.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,12 +15,13 @@ from uuid import uuid5
 
 import pydantic_core
 
-from services.gate.model import SERVICE, UUIDS, Kind, Message, pseudonym_of
+from services.gate.model import MARKS, SERVICE, UUIDS, Kind, Message, coarse, mark_of, pseudonym_of
 from shared.events.base import stamp
 from shared.events.gate import PutOutVoided, WithdrawalTold
 from shared.events.words import NAMESPACE
 
 REMEMBERED = 20_000
+OWN = re.compile(f"{UUIDS.pattern}|{MARKS.pattern}")
 SAID = ("specversion", "id", "source", "type", "time", "subject", "datacontenttype", "school", "thing")
 
 
@@ -42,12 +45,13 @@ class Speech:
     known: dict[str, str] = field(default_factory=dict)
 
     def theirs(self, ours: str) -> str:
-        """Returns what the tool knows an id as."""
+        """Returns what the tool knows an id, or a hash, as."""
         found = self.known.get(ours)
         if found is None:
             if len(self.known) >= REMEMBERED:
                 self.known.clear()
-            found = self.known[ours] = pseudonym_of(bytes.fromhex(self.secret), ours)
+            made = pseudonym_of if "-" in ours else mark_of
+            found = self.known[ours] = made(bytes.fromhex(self.secret), ours)
         return found
 
     def say(self, message: Message, at: datetime) -> Leaving:
@@ -88,13 +92,13 @@ class Speech:
 
 @lru_cache(maxsize=4096)
 def template(raw: bytes) -> tuple[list[str], list[str]]:
-    """Returns what is the same for every tool of an event, in pieces, and the ids between them."""
+    """Returns what is the same for every tool of an event, in pieces, and the ids and hashes between them."""
     content = pydantic_core.from_json(raw)
     said = {name: content[name] for name in SAID if name in content}
     said |= {"role": role} if (role := content["data"]["act"].get("role")) else {}
-    text = pydantic_core.to_json({**said, "data": content["data"]["fact"]}).decode()[:-1] + ","
-    return UUIDS.split(text), UUIDS.findall(text)
+    text = coarse(pydantic_core.to_json({**said, "data": content["data"]["fact"]}).decode())[:-1] + ","
+    return OWN.split(text), OWN.findall(text)
 
 
 def _text(content: Mapping[str, object], number: str) -> bytes:
-    return pydantic_core.to_json(content)[:-1] + b"," + number.encode()
+    return f"{coarse(pydantic_core.to_json(content).decode())[:-1]},{number}".encode()

@@ -19,6 +19,9 @@ from shared.events.words import Category, Purpose
 
 SERVICE = "gate"
 UUIDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+MARKS = re.compile(r'(?<=")[0-9a-f]{32}(?:[0-9a-f]{32})?(?=")')
+"""Salts, and hashes with a salt, in JSON: the same for all who see them, so two tools could line up what they have."""
+PARTS_OF_SECONDS = re.compile(r'(?<="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(?=(?:Z|[+-]\d\d:\d\d)")')
 
 
 class ToolState(StrEnum):
@@ -63,6 +66,16 @@ def pseudonym_of(key: bytes, ours: str) -> str:
     made[8] = 0x80 | made[8] & 0x3F
     text = made.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def mark_of(key: bytes, ours: str) -> str:
+    """Returns what a tool knows a salt or a hash as: as long, equal for equal, and another with each tool."""
+    return hmac.digest(key, bytes.fromhex(ours), "sha256").hex()[: len(ours)]
+
+
+def coarse(text: str) -> str:
+    """Returns JSON with its moments to the second: to the microsecond, two tools would tell an event by them."""
+    return PARTS_OF_SECONDS.sub("", text)
 
 
 def ids_in(text: str) -> set[UUID]:

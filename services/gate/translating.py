@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from services.gate.model import ids_in, pseudonym, translated
+from services.gate.model import MARKS, coarse, ids_in, mark_of, pseudonym, translated
 
 WRITTEN = re.compile(
     r"(?:urn:uuid:|\{)?([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12})\}?", re.IGNORECASE
@@ -21,9 +21,14 @@ NOBODY = "6e6f626f6479"
 
 
 def outward(answer: str, secret: str) -> tuple[str, dict[UUID, UUID]]:
-    """Returns JSON text with every id in it as the tool knows it, and which stands for which ({theirs: ours})."""
+    """Returns JSON text with every id in it as the tool knows it, and which stands for which ({theirs: ours}).
+
+    Salts and hashes too are the tool's own, as in what it is put out, and moments are to the second.
+    """
     ours = {one: pseudonym(secret, one) for one in ids_in(answer)}
-    return translated(answer, ours.__getitem__), {made: one for one, made in ours.items()}
+    key = bytes.fromhex(secret)
+    told = MARKS.sub(lambda found: mark_of(key, found[0]), coarse(translated(answer, ours.__getitem__)))
+    return told, {made: one for one, made in ours.items()}
 
 
 def named(body: Any) -> set[UUID]:  # noqa: ANN401  JSON

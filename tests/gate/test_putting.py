@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -10,11 +11,13 @@ import pytest
 
 from shared.clock import Ids
 from shared.events.gate import PutOut
+from shared.events.plans import PlanDrafted
 from shared.events.words import Category
 from shared.unit_run import Unit
 from tests.gate.house import Got, House
 
 GOALS, PLAN = Category.GOALS, Category.PLAN
+SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 async def test_what_a_tool_may_receive_goes_out_in_order_each_with_its_line(house: House) -> None:
@@ -46,6 +49,21 @@ async def test_a_tool_learns_no_id_of_ours_and_no_actor(house: House) -> None:
         assert str(ours) not in text
     assert message["role"] == "teacher"
     assert (message["category"], message["epoch"], message["sequence"]) == ("goals", 1, 1)
+
+
+async def test_two_tools_can_line_up_what_they_are_told_neither_by_hashes_nor_by_moments(house: House) -> None:
+    one, other, child = await house.tool(PLAN), await house.tool(PLAN), uuid4()
+    await house.allow(child, one, PLAN)
+    await house.allow(child, other, PLAN)
+    hash_ = "ab" * 32
+    for _ in range(2):
+        await house.happens(child, PlanDrafted(plan=uuid4(), number=1, hash=hash_, goals=(), actions=()))
+    await house.put()
+    told = [(await house.fetch(tool)).messages for tool in (one, other)]
+    hashes = [{message["data"]["hash"] for message in messages} for messages in told]
+    assert [len(each) for each in hashes] == [1, 1], "equal for equal"
+    assert len({hash_, *hashes[0], *hashes[1]}) == 3
+    assert all(SECONDS.fullmatch(message["time"]) for messages in told for message in messages)
 
 
 async def test_the_same_event_again_goes_out_once(house: House) -> None:

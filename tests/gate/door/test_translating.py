@@ -45,6 +45,25 @@ def test_an_id_is_mapped_wherever_it_stands() -> None:
     assert which == {UUID(theirs): ours}
 
 
+def test_two_tools_can_line_up_what_they_are_answered_neither_by_hashes_nor_by_moments() -> None:
+    content = {
+        "hash": "ab" * 32,
+        "salt": "cd" * 16,
+        "again": ["ab" * 32],
+        "at": "2026-11-30T01:02:03.456789Z",
+        "other": "2026-11-30T01:02:03.456789+00:00",
+        "on": "2026-11-30",
+        "text": 'at "2026-11-30T01:02:03.456789Z", 0.456789',
+    }
+    one, other = (json.loads(outward(json.dumps(content), secret)[0]) for secret in (SECRET, OTHER))
+    for name in ("hash", "salt"):
+        assert len({content[name], one[name], other[name]}) == 3
+        assert len(one[name]) == len(content[name])
+    assert one["again"] == [one["hash"]], "equal for equal"
+    assert (one["at"], one["other"]) == ("2026-11-30T01:02:03Z", "2026-11-30T01:02:03+00:00")
+    assert (one["on"], one["text"]) == (content["on"], content["text"]), "what people wrote stays"
+
+
 def test_however_an_id_is_written_only_what_was_told_names_somebody() -> None:
     """A service reads an id in several forms: none of them goes past the mapping, least of all our own id."""
     ours = uuid4()
