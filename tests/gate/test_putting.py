@@ -51,6 +51,32 @@ async def test_a_tool_learns_no_id_of_ours_and_no_actor(house: House) -> None:
     assert (message["category"], message["epoch"], message["sequence"]) == ("goals", 1, 1)
 
 
+async def test_numbers_that_only_the_stream_remembers_stay_given_and_the_tool_knows_what_comes_twice_by_its_id(
+    house: House,
+) -> None:
+    """The database was put back to before anything but the stream saw its last lines: nobody can give it its tail.
+
+    No number is used twice. An event that had one comes once more, under the next, with the same `id`; the epoch is the
+    same, for to the journal nothing was lost. So a tool that leaves out an `id` it has seen gets each event once.
+    """
+    tool, child = await house.tool(), uuid4()
+    await house.allow(child, tool, GOALS)
+    events = [await house.happens(child) for _ in range(3)]
+    await house.put()
+    got = await house.fetch(tool)
+    async with house.db.school(house.school) as conn:
+        await conn.execute("UPDATE put_out SET seq = NULL, epoch = NULL WHERE seq > 1")
+        await conn.execute("UPDATE outlet SET seq = 1, out_seq = 1, acked = 1, stream_last = stream_last - 2")
+    house.putter.places.clear()
+    events.append(await house.happens(child))
+    await house.put()
+    got = await house.fetch(tool, got)
+    ids = [tool.theirs(event.id) for event in events]
+    assert [one["id"] for one in got.messages] == [*ids[:3], *ids[1:]]
+    assert [(one["epoch"], one["sequence"]) for one in got.messages] == [(1, number) for number in range(1, 7)]
+    assert len(await house.told("put-out.made")) == 6, "each time that it left has its line"
+
+
 async def test_two_tools_can_line_up_what_they_are_told_neither_by_hashes_nor_by_moments(house: House) -> None:
     one, other, child = await house.tool(PLAN), await house.tool(PLAN), uuid4()
     await house.allow(child, one, PLAN)
