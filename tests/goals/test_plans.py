@@ -36,6 +36,8 @@ async def test_a_plan_is_drafted_talked_over_agreed_to_by_both_and_in_force(tabl
     assert both["status"] == "agreed"
     done = await table.ask(table.coordinator, "put-plan-in-force", plan=plan["plan"], number=1)
     assert done["status"] == "in_force"
+    (listed,) = (await table.ask(table.mum, "plans-of-child", about=table.child))["plans"]
+    assert (listed["id"], listed["status"], listed["force_number"]) == (plan["plan"], "in_force", 1)
     names = [name for name in await table.desk.names() if name.startswith(("plan.", "agreement."))]
     assert names == [
         "plan.drafted",
