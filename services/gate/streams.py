@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
-from uuid import uuid4
 
 import nats
 import nats.errors
@@ -20,6 +19,7 @@ from nats.aio.client import Client
 
 from services.gate.leaving import Leaving
 from services.gate.settings import GateSettings
+from shared.clock import Ids
 from shared.errors import Transient
 
 ASK_S = 2.0
@@ -43,13 +43,13 @@ class Standing:
 class Streams:
     """Reads and writes the tools' streams with the gate's own login."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, ids: Ids) -> None:
         self._client = client
         self._batches = count(1)
-        self._own = uuid4().hex[:12]
+        self._own = ids.pseudonym().hex[:12]
 
     @classmethod
-    async def connect(cls, nats_url: str, settings: GateSettings, heard: Any) -> Streams:  # noqa: ANN401  nats-py's
+    async def connect(cls, nats_url: str, settings: GateSettings, heard: Any, ids: Ids) -> Streams:  # noqa: ANN401  nats-py's
         """Connects with the gate's login; goes on trying for ever."""
         client = await nats.connect(
             nats_url,
@@ -59,7 +59,7 @@ class Streams:
             reconnect_time_wait=0.2,
             error_cb=heard,
         )
-        return cls(client)
+        return cls(client, ids)
 
     async def close(self) -> None:
         """Ends the connection."""

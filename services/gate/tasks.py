@@ -60,7 +60,7 @@ async def put_out(at: Site, wakes: Wakes) -> None:
             announcing.add(task)
             task.add_done_callback(announcing.discard)
 
-    streams = await Streams.connect(at.settings.nats_url, settings, _heard)
+    streams = await Streams.connect(at.settings.nats_url, settings, _heard, at.ids)
     putter = Putter(
         at.db,
         at.unit,

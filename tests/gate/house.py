@@ -155,7 +155,7 @@ class House:
             del text, facts
             self.alarms.append(code)
 
-        streams = streams or Streams(self.client)
+        streams = streams or Streams(self.client, Ids())
         return Putter(
             self.db, unit or self.unit, Ids(), Clock(), streams, self.wakes, alarm, 4.0, timedelta(days=30), batch=50
         )

@@ -16,6 +16,7 @@ from services.gate.obliging import CONFIRM, OVERDUE, ConfirmDeletion, TellOverdu
 from services.gate.streams import Late, Streams
 from shared.access_projection import by_member
 from shared.actor import Actor, service_id
+from shared.clock import Ids
 from shared.errors import Problem, Transient
 from shared.events.base import GENESIS
 from shared.events.erasure import ChildErased
@@ -34,7 +35,7 @@ class Held(Streams):
     """Streams whose publishing a test stops just before it leaves, or whose answers are lost."""
 
     def __init__(self, house: House) -> None:
-        super().__init__(house.client)
+        super().__init__(house.client, Ids())
         self.ready, self.go = asyncio.Event(), asyncio.Event()
         self.lose_answers = 0
 
@@ -200,7 +201,7 @@ async def test_an_unacknowledged_marker_holds_the_cursor_and_is_told_once(house:
 
 async def test_a_late_publish_is_refused_whole(house: House) -> None:
     tool, child, _ = await begun(house)
-    streams, at = Streams(house.client), house.at(tool)
+    streams, at = Streams(house.client, Ids()), house.at(tool)
     await house.happens(child)
     await house.put()
     speech = house.place(tool).speech

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.gate.streams import Streams
+from shared.clock import Ids
 from shared.errors import Transient
 from shared.events.base import Event
 from shared.events.gate import PutOut
@@ -32,7 +33,7 @@ class Flaky(Streams):
     """Streams that lose answers, lose what is sent, and stand still before they send."""
 
     def __init__(self, house: House, random: Random) -> None:
-        super().__init__(house.client)
+        super().__init__(house.client, Ids())
         self.random = random
         self.stuck: list[asyncio.Event] = []
         self.sober = False
