@@ -6,8 +6,10 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,18 +22,19 @@ from services.notifications import outlets
 from services.notifications.channel import Letter, NotSent, Target
 from services.notifications.keyring import Keyring
 from services.notifications.other import OtherChannel
-from services.notifications.outlets import RemoveOutlet, SetOutlet
+from services.notifications.outlets import OUTLET, RemoveOutlet, SetOutlet
 from services.notifications.reaching import Reach
 from services.notifications.schemes import FIXED, HOSTED, KNOWN, filled, scheme_of
+from shared.access_projection import by_member
 from shared.actor import Actor
 from shared.clock import Ids
 from shared.errors import Problem
-from shared.events.notifications import Channel
+from shared.events.notifications import Channel, NoticeClaimed
 from shared.events.words import Action, ActorKind, Category, Purpose, Role, school_subject
 from shared.unit import Asked, Request
-from tests.notifications.house import MEMBER, OTHER, House
+from tests.notifications.house import CHILD, MEMBER, OTHER, House
 from tests.notifications.pushservice import certificate
-from tests.notifications.support import give_access, grant
+from tests.notifications.support import ACCESS, LEASE, give_access, grant, journaled
 
 LINK = "https://school.example/berichten"
 SECRET = "0123456789abcdef"
@@ -240,6 +243,57 @@ async def test_an_outlet_changes_its_secret_but_not_its_service(house: House, ke
     await order(house, "remove-outlet", RemoveOutlet(about=about, name="x", version=2))
     async with house.db.school(house.school) as conn:
         assert await conn.fetchval("SELECT count(*) FROM outlet") == 0
+
+
+ADD = """
+INSERT INTO address (school, id, version, member, channel, outlet, target, state, code_misses, codes_sent, added_at)
+VALUES ($1, $2, 1, $3, 'other', $4, 'abcd1234', 'verified', 0, 1, clock_timestamp())
+"""
+
+
+@pytest.mark.parametrize("seed", [5])
+async def test_whatever_flips_between_queue_and_outlet_every_text_stands_on_a_grant(house: House, seed: int) -> None:
+    """Through the real worker process; the outlet's service is a stand-in on this machine."""
+    randomness, outlet = Random(seed), uuid4()
+    async with posted() as service:
+        sealed = KEYS.seal(OUTLET, f"json://127.0.0.1:{service.port}/{{target}}", outlet.bytes, house.school)
+        async with house.db.school(house.school) as conn:
+            await conn.execute("INSERT INTO outlet VALUES ($1, $2, 1, 'x', 'json', $3)", house.school, outlet, sealed)
+            await conn.execute(ADD, house.school, uuid4(), MEMBER, outlet)
+        for _ in range(8):
+            await house.tell(MEMBER)
+        async with house.db.school(house.school) as conn:
+            allowed = {await conn.fetchval("SELECT version FROM access WHERE id = $1", CHILD)}
+
+        async def flip() -> None:
+            may = randomness.random() < 0.5
+            async with house.db.school(house.school) as conn:
+                await conn.execute("SELECT pg_advisory_xact_lock(access_key($1, $2))", house.school, CHILD)
+                await conn.execute(ACCESS, house.school, CHILD, by_member([grant(MEMBER)] if may else []))
+                await conn.execute(LEASE, house.school)
+                if may:
+                    allowed.add(await conn.fetchval("SELECT version FROM access WHERE id = $1", CHILD))
+
+        class Flipping(OtherChannel):
+            """Before each claim the grant flips, and again while it is made."""
+
+            async def ready(self) -> None:
+                await super().ready()
+                await flip()
+                under_way.append(asyncio.create_task(flip()))
+
+        under_way: list[asyncio.Task[None]] = []
+        channel = Flipping(("json",), LINK, 10.0, ("127.0.0.1",))
+        more: dict[str, Any] = {"kind": Channel.OTHER, "channel": lambda: channel, "workers": 1}
+        sender = replace(house.sender(), reach=replace(house.sender().reach, keys=KEYS), **more)
+        await sender.send_due(house.school)
+        await asyncio.gather(*under_way)
+    async with house.db.school(house.school) as conn:
+        claims = [event for event in await journaled(conn) if event.is_a(NoticeClaimed)]
+        states = {row[0] for row in await conn.fetch("SELECT state FROM delivery WHERE channel = 'other'")}
+    assert {claim.act.revision for claim in claims} <= allowed
+    assert 0 < len(service.seen) == len(claims) < 8, claims
+    assert states <= {"sent", "cancelled"}
 
 
 def test_no_setting_allows_what_is_not_known() -> None:
