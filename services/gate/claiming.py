@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import takewhile
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
-from services.gate.model import SERVICE, At, Message, Outlet, ToolState, named
+from services.gate.heard import Heard
+from services.gate.model import SERVICE, At, Message, Outlet, Said, ToolState
 from shared import access
 from shared.access import Denial, Permit
 from shared.erasure import act_of_service
@@ -72,6 +75,7 @@ class Batch:
     purpose: Purpose
     epoch: int
     seq: int
+    said: Mapping[str, Said]
     permits: dict[tuple[UUID, Category], Permit | None] = field(default_factory=dict)
     events: list[NewEvent] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -88,7 +92,7 @@ class Batch:
         if item["void"]:
             self.messages.append(Message.void(item["epoch"], item["seq"]))
             return True
-        if item["event"] is None:
+        if item["source"] not in self.said:
             return False  # taken back after a restore: the event itself comes again by its lane
         about, category = UUID(item["about"]), Category(item["category"])
         view = self.seen.views[about]
@@ -126,11 +130,10 @@ class Batch:
         self._let_out(item, permit, self.epoch, self.seq)
 
     def _let_out(self, item: Mapping[str, Any], permit: Permit, epoch: int, seq: int) -> None:
-        message = Message.put_out(epoch, seq, item["event"], permit.subject, Category(item["category"]))
-        source, what, thing = named(item["event"])
-        fact = PutOut(tool=self.asked.actor.id, tool_epoch=epoch, sequence=seq, source=source, what=what)
-        self.events.append(NewEvent(fact, permit.subject, permit.act, thing=thing))
-        self.messages.append(message)
+        source, said = item["source"], self.said[item["source"]]
+        fact = PutOut(tool=self.asked.actor.id, tool_epoch=epoch, sequence=seq, source=UUID(source), what=said.what)
+        self.events.append(NewEvent(fact, permit.subject, permit.act, thing=said.thing))
+        self.messages.append(Message.put_out(epoch, seq, said, permit.subject, Category(item["category"])))
 
     def _void(self, item: Mapping[str, Any], about: UUID, *, closed: bool) -> None:
         """Leaves a tombstone. What is closed since a recovery comes again, under a new number, once it is open."""
@@ -145,16 +148,19 @@ class Batch:
         return {name: found for name, found in lists.items() if found}
 
 
-def decide_put_outs(asked: Asked[ClaimPutOuts], seen: Snapshot) -> Change:
-    """Numbers what is queued, or lets out again what has numbers, as far as the tool may receive it now."""
+def decide_put_outs(asked: Asked[ClaimPutOuts], seen: Snapshot, *, heard: Heard) -> Change:
+    """Numbers what is queued, or lets out again what has numbers, as far as the tool may receive it now.
+
+    Raises Unread when an event of them is not known in this process.
+    """
     tool, at = _tool(asked, seen), asked.body.at
     if tool["state"] != ToolState.ACTIVE or ended(tool, seen):
         raise NOTHING
     first = max(seen.state["seq"], at.out_seq)  # the stream may show more than a database that was put back
-    batch = Batch(asked, seen, Purpose(tool["purpose"]), seen.state["epoch"], first)
-    for item in seen.state["items"]:
-        if not batch.take(item):
-            break
+    items = seen.state["items"]
+    said = heard.of(asked.school, [item["source"] for item in items if item["heard"]])
+    batch = Batch(asked, seen, Purpose(tool["purpose"]), seen.state["epoch"], first, said)
+    taken = sum(1 for _ in takewhile(batch.take, items))
     if not batch.messages and not batch.dropped:
         raise NOTHING
     outlet = Outlet(seen.state["epoch"], batch.seq, at.moved(seen.state["version"] + 1, aside=False))
@@ -163,8 +169,13 @@ def decide_put_outs(asked: Asked[ClaimPutOuts], seen: Snapshot) -> Change:
         permits=tuple({permit: None for permit in batch.permits.values() if permit is not None}),
         events=tuple(batch.events),
         rows=(Row("outlet", asked.body.tool, seen.state["version"], values),),
-        reply={"tool": tool, "outlet": outlet, "messages": batch.messages},
+        reply={"tool": tool, "outlet": outlet, "messages": batch.messages, "more": _more(asked.body, items, taken)},
     )
+
+
+def _more(body: Claim, items: list[Any], taken: int) -> bool:
+    """Tells whether something may wait behind what was taken; of what is queued later, its commit tells."""
+    return taken < len(items) or len(items) == body.limit or items[-1]["seq"] is not None
 
 
 def decide_markers(asked: Asked[ClaimMarkers], seen: Snapshot) -> Change:
@@ -232,7 +243,11 @@ def ended(tool: Mapping[str, Any], seen: Snapshot) -> bool:
     return tool["ends_at"] is not None and datetime.fromisoformat(tool["ends_at"]) <= seen.now
 
 
-CLAIM = Endpoint("claim-put-outs", ClaimPutOuts, "read_put_outs", decide_put_outs)
+def claim_of(heard: Heard) -> Endpoint[ClaimPutOuts]:
+    """Returns the endpoint that claims put-outs, of events as this process knows them."""
+    return Endpoint("claim-put-outs", ClaimPutOuts, "read_put_outs", partial(decide_put_outs, heard=heard))
+
+
 MARKERS = Endpoint("claim-markers", ClaimMarkers, "read_untold", decide_markers)
 TOLD = Endpoint("withdrawals-told", Told, "read_untold", decide_told)
 NOTE = Endpoint("note-outlet", Note, "read_untold", decide_note)

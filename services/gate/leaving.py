@@ -6,23 +6,19 @@ not told, only its role. A tombstone and a withdrawal stand in the same dense se
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from uuid import uuid5
 
 import pydantic_core
 
-from services.gate.model import MARKS, SERVICE, UUIDS, Kind, Message, coarse, mark_of, pseudonym_of
+from services.gate.model import SERVICE, Kind, Message, coarse, mark_of, pseudonym_of
 from shared.events.base import stamp
 from shared.events.gate import PutOutVoided, WithdrawalTold
 from shared.events.words import NAMESPACE
 
 REMEMBERED = 20_000
-OWN = re.compile(f"{UUIDS.pattern}|{MARKS.pattern}")
-SAID = ("specversion", "id", "source", "type", "time", "subject", "datacontenttype", "school", "thing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +53,8 @@ class Speech:
     def say(self, message: Message, at: datetime) -> Leaving:
         """Returns the message as it leaves at `at`."""
         number = f'"epoch":{message.epoch},"sequence":{message.seq}}}'
-        if message.kind is Kind.PUT_OUT and message.event is not None and message.category is not None:
-            parts, ids = template(message.event.raw)
+        if message.kind is Kind.PUT_OUT and message.said is not None and message.category is not None:
+            parts, ids = message.said.parts, message.said.ids
             text = "".join(x for pair in zip(parts, [*map(self.theirs, ids), ""], strict=True) for x in pair)
             data = f'{text}"category":"{message.category.value}",{number}'.encode()
             return Leaving(self._subject(message), data, message.seq, rollup=False)
@@ -88,16 +84,6 @@ class Speech:
     def _child(self, message: Message) -> str:
         about = str(message.about)
         return about if message.erased else self.theirs(about)
-
-
-@lru_cache(maxsize=4096)
-def template(raw: bytes) -> tuple[list[str], list[str]]:
-    """Returns what is the same for every tool of an event, in pieces, and the ids and hashes between them."""
-    content = pydantic_core.from_json(raw)
-    said = {name: content[name] for name in SAID if name in content}
-    said |= {"role": role} if (role := content["data"]["act"].get("role")) else {}
-    text = coarse(pydantic_core.to_json({**said, "data": content["data"]["fact"]}).decode())[:-1] + ","
-    return OWN.split(text), OWN.findall(text)
 
 
 def _text(content: Mapping[str, object], number: str) -> bytes:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict
 
 from services.gate.claiming import NOTHING, Batch, ended
-from services.gate.model import NOWHERE, SERVICE, At, Message, Outlet, ToolState
+from services.gate.model import NOWHERE, SERVICE, At, Message, Outlet, Said, ToolState
 from services.gate.patience import next_try
 from shared.erasure import act_of_service
 from shared.events.base import NewEvent
@@ -85,7 +85,8 @@ def decide_claim(asked: Asked[ClaimParcels], seen: Snapshot) -> Change:
     outlet = _outlet(seen)
     if seen.state["open"] or outlet.at.out_seq < outlet.seq:
         return _opened(asked, seen, outlet)
-    batch = Batch(asked, seen, Purpose(tool["purpose"]), seen.state["epoch"], outlet.seq)
+    said = {item["source"]: Said.of(item["event"]) for item in seen.state["items"] if item["event"] is not None}
+    batch = Batch(asked, seen, Purpose(tool["purpose"]), seen.state["epoch"], outlet.seq, said)
     known = {item["seq"]: item for item in seen.state["items"] if item["seq"] is not None}
     for item in seen.state["items"]:
         batch.take(item)

@@ -19,7 +19,8 @@ from uuid import UUID
 import asyncpg
 
 from services.gate import store
-from services.gate.claiming import CLAIM, MARKERS, NOTE, TOLD, Claim, ClaimMarkers, ClaimPutOuts, Note, Told
+from services.gate.claiming import MARKERS, NOTE, TOLD, Claim, ClaimMarkers, ClaimPutOuts, Note, Told, claim_of
+from services.gate.heard import Heard, Unread
 from services.gate.leaving import Speech
 from services.gate.model import NOWHERE, SERVICE, At, Kind, Outlet, ToolState
 from services.gate.places import Alarm, Key, Place, ToolStreams, Wakes
@@ -56,6 +57,7 @@ class Putter:
     clock: Clock
     streams: ToolStreams
     wakes: Wakes
+    heard: Heard
     alarm: Alarm
     release_within_s: float
     deletion_within: timedelta
@@ -153,17 +155,17 @@ class Putter:
             if place.untold:
                 place.untold = await self._step(key, place, MARKERS, ClaimMarkers)
                 continue
-            if not await self._step(key, place, CLAIM, ClaimPutOuts):
+            if not await self._step(key, place, claim_of(self.heard), ClaimPutOuts):
                 return
 
     async def _step(self, key: Key, place: Place, endpoint: Endpoint[Any], claim: type[Claim]) -> bool:
-        """Claims a batch and publishes it; tells whether there was one."""
+        """Claims a batch and publishes it; tells whether there may be another."""
         if place.at is None or place.speech is None:
             return False
         before = asyncio.get_running_loop().time() + self.release_within_s
         share = max(LEAST, SHARED // max(1, self.working))
         body = claim(tool=key[1], at=place.at, limit=min(self.batch, share))
-        claimed = await self._ask(key, endpoint, body)
+        claimed = await self._claim(key, endpoint, body)
         if claimed is None:
             return False
         outlet: Outlet = claimed["outlet"]
@@ -179,7 +181,14 @@ class Putter:
         told = tuple(m.withdrawal for m in messages if m.kind is Kind.WITHDRAWAL and m.withdrawal is not None)
         if told and endpoint is MARKERS:
             await self._write_told(key, told)
-        return True
+        return bool(claimed.get("more", True))
+
+    async def _claim(self, key: Key, endpoint: Endpoint[Any], body: Claim) -> dict[str, Any] | None:
+        try:
+            return await self._ask(key, endpoint, body)
+        except Unread as unread:
+            await self.heard.read(self.db, key[0], unread.sources)
+        return await self._ask(key, endpoint, body)
 
     async def _ask(self, key: Key, endpoint: Endpoint[Any], body: Any) -> dict[str, Any] | None:  # noqa: ANN401  a Request
         """Runs an endpoint as the tool; None: nothing waits."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -72,6 +72,10 @@ HEAD = "SELECT epoch, seq FROM outlet WHERE school = $1 AND id = $2"
 LISTED_HELD = "SELECT * FROM list_held()"
 
 
+Name: TypeAlias = tuple[UUID, str, UUID, str]
+"""What a tool knows an id as: (tool, theirs, the child it stood with, ours)."""
+
+
 async def note_tools(conn: Connection, school: str, members: Collection[UUID]) -> None:
     """Keeps that these ids are local tools' of the school."""
     await conn.execute(NOTE_TOOLS, school, sorted(members))
@@ -118,11 +122,10 @@ async def list_erased(conn: Connection, school: str, subjects: Collection[UUID])
     return {row["id"] for row in await conn.fetch(ERASED, school, list(subjects))}
 
 
-async def add_pseudonyms(conn: Connection, school: str, rows: Iterable[tuple[UUID, UUID, UUID, UUID]]) -> None:
-    """Keeps what tools know ids as: (tool, theirs, the child it stood with, ours)."""
-    found = sorted(set(rows))
-    if found:
-        await conn.execute(ADD_PSEUDONYMS, school, *(list(column) for column in zip(*found, strict=True)))
+async def add_pseudonyms(conn: Connection, school: str, rows: Collection[Name]) -> None:
+    """Keeps what tools know ids as."""
+    if rows:
+        await conn.execute(ADD_PSEUDONYMS, school, *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def queue(
@@ -175,7 +178,7 @@ async def add_marker(  # the row's own columns
         ADD_MARKER, school, id_, tool.id, about, category, before.epoch, before.seq, before.hash, before.at
     )
     # Known by its own name, not the child's: it stays when the child goes.
-    await add_pseudonyms(conn, school, [(tool.id, pseudonym(tool.secret, id_), id_, id_)])
+    await add_pseudonyms(conn, school, [(tool.id, str(pseudonym(tool.secret, id_)), id_, str(id_))])
 
 
 async def list_lapsed(conn: Connection, school: str) -> list[UUID]:

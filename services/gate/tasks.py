@@ -12,6 +12,7 @@ import asyncpg
 
 from services.gate import obliging
 from services.gate.fence import held_back, take_lapsed
+from services.gate.heard import Heard
 from services.gate.minding import END, mind_tool
 from services.gate.model import SERVICE
 from services.gate.places import Wakes
@@ -39,7 +40,7 @@ FORGET = "SELECT forget_put_outs($1, $2, $3)"
 MOST_FORGOTTEN = 1000
 
 
-async def put_out(at: Site, wakes: Wakes) -> None:
+async def put_out(at: Site, wakes: Wakes, heard: Heard) -> None:
     """Puts out through the tools' streams until cancelled; has network's cursor told only as far as that allows."""
     settings = GateSettings()
 
@@ -68,6 +69,7 @@ async def put_out(at: Site, wakes: Wakes) -> None:
         at.clock,
         streams,
         wakes,
+        heard,
         at.alarm,
         at.settings.release_within_s,
         timedelta(days=settings.deletion_within_days),

@@ -22,7 +22,7 @@ from services.gate.allowed import CALLS
 from services.gate.contract import OWN_CALLS
 from services.gate.contract import document as told_to_tools
 from services.gate.leaving import Speech
-from services.gate.model import Message
+from services.gate.model import Message, Said
 from services.gate.outgoing import OUTGOING
 from shared.contract import document
 from shared.events.words import Category
@@ -118,7 +118,7 @@ def test_what_goes_out_to_tools_fits_what_they_are_told_of_it() -> None:
     messages = [Message.void(1, 7), Message.withdrawal_of({**item, "taken_out": [3, 4]})]
     for name in OUTGOING:
         text = (SAMPLES / f"{name}.json").read_text()
-        messages.append(Message.put_out(1, 7, text, child, Category.GOALS))
+        messages.append(Message.put_out(1, 7, Said.of(text), child, Category.GOALS))
         assert json.loads(speech.say(messages[-1], at).data).keys() == as_told(json.loads(text)).keys()
     for message in messages:
         said = json.loads(speech.say(message, at).data)

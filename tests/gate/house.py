@@ -20,6 +20,7 @@ from nats.aio.client import Client
 from deploy.embedded.nats import binary
 from deploy.embedded.process import free_port, listens, spawn, wait_until
 from deploy.gate_account import new_stream
+from services.gate.heard import Heard
 from services.gate.model import At, pseudonym
 from services.gate.places import Place, Wakes
 from services.gate.putting import Putter
@@ -135,6 +136,7 @@ class House:
     alarms: list[str] = field(default_factory=list)
     revisions: dict[UUID, int] = field(default_factory=dict)
     given: dict[UUID, dict[UUID, set[Category]]] = field(default_factory=dict)
+    heard: Heard = field(default_factory=Heard)
     changes: list[Event] = field(default_factory=list)
     """Every change of access, in order."""
     network: Lane = field(init=False)
@@ -145,7 +147,7 @@ class House:
     def __post_init__(self) -> None:
         now = datetime.now(UTC)
         self.network, self.goals = Lane(self.school, "network", now), Lane(self.school, "goals", now)
-        self.applier = Applier(self.db, lanes(self.wakes.wake), Ids(), Telemetry("gate", export=False))
+        self.applier = Applier(self.db, lanes(self.heard, self.wakes.wake), Ids(), Telemetry("gate", export=False))
         self.putter = self.make_putter()
 
     def make_putter(self, streams: Any = None, unit: Unit | None = None) -> Putter:  # noqa: ANN401  a stand-in
@@ -156,9 +158,9 @@ class House:
             self.alarms.append(code)
 
         streams = streams or Streams(self.client, Ids())
-        return Putter(
-            self.db, unit or self.unit, Ids(), Clock(), streams, self.wakes, alarm, 4.0, timedelta(days=30), batch=50
-        )
+        heard = Heard() if hasattr(self, "putter") else self.heard
+        db, unit, days = self.db, unit or self.unit, timedelta(days=30)
+        return Putter(db, unit, Ids(), Clock(), streams, self.wakes, heard, alarm, 4.0, days, batch=50)
 
     async def tool(self, *categories: Category, types: tuple[str, ...] = ()) -> Tool:
         """Registers a tool, with its stream and consumer."""

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.gate.heard import Heard
 from shared.clock import Ids
 from shared.events.gate import PutOut
 from shared.events.plans import PlanDrafted
@@ -192,3 +193,34 @@ async def test_what_was_claimed_too_long_ago_does_not_leave_and_is_claimed_again
     await house.put()
     assert (await house.fetch(tool)).numbers == [1]
     assert len(await house.told("put-out.made")) == 2, "each time that it may leave has its line"
+
+
+async def test_what_is_more_than_a_batch_goes_out_at_one_look(house: House) -> None:
+    tool, child = await house.tool(), uuid4()
+    await house.allow(child, tool, GOALS)
+    house.putter.batch = 3
+    for _ in range(7):
+        await house.happens(child)
+    await house.put()
+    assert (await house.fetch(tool)).numbers == list(range(1, 8))
+
+
+async def test_a_putter_that_begins_reads_what_waits_and_of_many_who_want_an_event_one_reads_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool, child, read = await house.tool(), uuid4(), list[str]()
+    await house.allow(child, tool, GOALS)
+    events = [await house.happens(child) for _ in range(2)]
+    sources = [str(one.id) for one in events]
+    await house.put(house.make_putter())
+    assert [one["id"] for one in (await house.fetch(tool)).messages] == [tool.theirs(one.id) for one in events]
+    kept = Heard.keep
+
+    def keep(heard: Heard, school: str, source: str, raw: bytes | str) -> None:
+        read.append(source)
+        kept(heard, school, source, raw)
+
+    monkeypatch.setattr(Heard, "keep", keep)
+    heard = Heard()
+    await asyncio.gather(*(heard.read(house.db, house.school, sources) for _ in range(3)))
+    assert sorted(read) == sorted(sources)
