@@ -21,6 +21,8 @@ from tests.bench.figures import (
     commands,
     gate,
     gate_accounts,
+    gate_hooks,
+    gate_in,
     goals,
     mail,
     network,
@@ -55,6 +57,8 @@ FIGURES: dict[str, Figure] = {
     "gate-accounts": gate_accounts.accounts,
     "notices": notices.notices,
     "gate-out": gate.gate_out,
+    "gate-hooks": gate_hooks.gate_hooks,
+    "gate-in": gate_in.gate_in,
 }
 SYNC = {"durable": "always"}
 """JetStream's sync_interval, where a figure asks for another than the server's own."""
