@@ -30,18 +30,9 @@ class Derived:
 
     def take(self, idx: int, line: Read) -> None:
         """Takes the next line; raises KeyError, TypeError when it is none."""
-        shape, cells, entry = line
-        if shape is not None:
-            about = cells[shape.about] if shape.about else None
-            self.tally.count(cells[shape.occurred_at], shape.kind, cells[shape.actor], about)
-            self._table.append(shape.row.of(cells))
-            self._events.append(shape.event.of(cells))
-        else:
-            told = entry or {}
-            event = audit_event(idx, told)
-            self.tally.take(told)
-            self._table.append(row(idx, told).decode())
-            self._events.append(event.decode())
+        row_, event = told(idx, line, self.tally)
+        self._table.append(row_)
+        self._events.append(event)
         if len(self._table) == BLOCK:
             self.flush()
 
@@ -54,6 +45,19 @@ class Derived:
             self._rows(table)
             self._table.clear()
             self._events.clear()
+
+
+def told(idx: int, line: Read, tally: Tally) -> tuple[str, str]:
+    """Counts a line and returns its row and its event; raises KeyError, TypeError when it is none."""
+    shape, cells, entry = line
+    if shape is not None:
+        about = cells[shape.about] if shape.about else None
+        tally.count(cells[shape.occurred_at], shape.kind, cells[shape.actor], about)
+        return shape.row.of(cells), shape.event.of(cells)
+    known = entry or {}
+    event = audit_event(idx, known)
+    tally.take(known)
+    return row(idx, known).decode(), event.decode()
 
 
 def pages(made: Manifest, tally: Tally, findings: Collection[Json]) -> dict[str, bytes]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from hashlib import sha256
 from typing import IO
 
-from deploy.pack.blocks import Checked, told
+from deploy.pack.blocks import Checked
 from deploy.pack.derived import finding_of, pages
 from deploy.pack.layout import EVENTS, FINDINGS, HEADER, PARQUET, TABLE, Json, Manifest
 from deploy.pack.parquet import HOW, ParquetRows, available, copied
 from deploy.pack.report import Report
 from deploy.pack.source import BadPack, Source
 from deploy.pack.tally import Tally
+
+PART = 1 << 20
+"""How much of a file is read at once to be compared."""
+AHEAD = 2
+"""How many blocks wait to be compared with Parquet."""
 
 
 class Following:
@@ -26,7 +32,9 @@ class Following:
         self._texts: dict[str, IO[bytes] | None] = {name: self._file(name) for name in (TABLE, EVENTS)}
         self._told(TABLE, HEADER)
         self.parquet = self._opened(copy)
-        self._typed, self._blocks = True, 0
+        self._beside = self._open.enter_context(ThreadPoolExecutor(1))  # pyarrow works without Python's lock
+        self._typed: deque[Future[bool]] = deque()
+        self._same, self._blocks = True, 0
         self._tally = Tally()
         self._judged: defaultdict[int, list[Json]] = defaultdict(list)
         self._findings = self._read_findings()
@@ -39,14 +47,18 @@ class Following:
         """Takes the next block."""
         for name, text in block.texts.items():
             self._told(name, text)
-        self._typed = self._typed and block.typed
-        self._blocks += bool(block.report.lines)
+        if block.report.lines:
+            if self.parquet is not None:
+                self._typed.append(self._beside.submit(self.parquet.same, self._blocks, block.texts[TABLE]))
+                if len(self._typed) > AHEAD:
+                    self._same = self._typed.popleft().result() and self._same
+            self._blocks += 1
         self._tally.add(block.tally)
 
     def compare(self) -> None:
         """Compares the files, after the last line; the manifest's numbers are known by now."""
         if self.parquet is not None:
-            if not self._typed or self.parquet.blocks < self._blocks:
+            if not all([self._same, *(one.result() for one in self._typed)]) or self.parquet.blocks < self._blocks:
                 self._report.add(PARQUET, "does not follow from the lines")
             elif self.parquet.blocks > self._blocks:
                 self._report.add(PARQUET, "has more rows than there are lines")
@@ -69,22 +81,20 @@ class Following:
             return None
 
     @staticmethod
-    def _read(file: IO[bytes], size: int) -> bytes:
+    def _read(file: IO[bytes] | None, size: int) -> bytes:
         try:
-            return file.read(size)
+            return file.read(size) if file is not None else b""
         except Exception:  # noqa: BLE001  a zip that is cut off or harmed: what can't be read does not follow
             return b""
 
-    def _told(self, name: str, text: bytes | tuple[int, bytes]) -> None:
+    def _told(self, name: str, text: bytes | bytearray) -> None:
         file = self._texts[name]
-        if file is None:
-            return
-        if isinstance(text, bytes):
-            same = self._read(file, len(text)) == text
-        else:
-            same = told(self._read(file, text[0])) == text
-        if not same:
-            self._texts[name] = None
+        for at in range(0, len(text) if file is not None else 0, PART):
+            size = min(PART, len(text) - at)
+            part = self._read(file, size)
+            if len(part) != size or not text.startswith(part, at):
+                self._texts[name] = None
+                return
 
     def _opened(self, copy: IO[bytes]) -> ParquetRows | None:
         if PARQUET not in self._made.files:

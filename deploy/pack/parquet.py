@@ -5,13 +5,12 @@ Rows are those of `lines.csv`, an empty cell being null; numbers, truths and mom
 
 from __future__ import annotations
 
-import io
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from deploy.pack.layout import COLUMNS, HEADER, MORE, PARQUET
+from deploy.pack.layout import COLUMNS, MORE, PARQUET
 from deploy.pack.source import BadPack, Source
 
 NUMBERS = frozenset(
@@ -41,7 +40,7 @@ def _types() -> dict[str, Any]:
     }
 
 
-def arrow(rows: bytes) -> Any:  # noqa: ANN401  pyarrow has no types
+def arrow(rows: bytes | bytearray) -> Any:  # noqa: ANN401  pyarrow has no types
     """Returns rows of the table (RFC 4180, without header) as an Arrow table; raises ValueError if one does not fit."""
     import pyarrow as pa
     from pyarrow import csv
@@ -49,12 +48,12 @@ def arrow(rows: bytes) -> Any:  # noqa: ANN401  pyarrow has no types
     types = _types()
     try:
         return csv.read_csv(
-            io.BytesIO(HEADER + rows),
+            pa.BufferReader(rows),
             parse_options=csv.ParseOptions(newlines_in_values=True),
             convert_options=csv.ConvertOptions(
                 column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True
             ),
-            read_options=csv.ReadOptions(block_size=1 << 24),
+            read_options=csv.ReadOptions(block_size=1 << 24, column_names=list(types)),
         ).combine_chunks()
     except pa.ArrowInvalid as error:
         msg = f"{PARQUET}: a line does not fit its columns' types ({error})"
@@ -76,7 +75,7 @@ class ParquetFile:
                 path, schema, compression="zstd", write_statistics=False, store_schema=False
             )
 
-    def write(self, rows: bytes) -> None:
+    def write(self, rows: bytes | bytearray) -> None:
         """Add rows of the table."""
         if self._writer is not None:
             self._writer.write_table(arrow(rows))
@@ -103,7 +102,7 @@ class ParquetRows:
         if not fits or (self._file.metadata.metadata or {}):
             raise BadPack(f"{PARQUET}: has other columns than belong here")
 
-    def same(self, number: int, rows: bytes) -> bool:
+    def same(self, number: int, rows: bytes | bytearray) -> bool:
         """Tells whether block `number` holds these rows of the table."""
         import pyarrow as pa
 

@@ -51,7 +51,10 @@ class Form(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What all lines of a shape have in common. `about` and `seq` are places in the cells; 0: `about` is the school."""
+    """What all lines of a shape have in common. `about` and `seq` are places in the cells; 0: `about` is the school.
+
+    `texts`: of the cells after the line's number so many are texts, the others numbers.
+    """
 
     line: Form
     row: Form
@@ -64,6 +67,7 @@ class Shape(NamedTuple):
     actor: int
     about: int
     seq: int
+    texts: int
 
 
 class Read(NamedTuple):
@@ -130,8 +134,9 @@ class _Layout:
             kind_of(entry),
             where["occurred_at"],
             where["actor"],
-            where.get("about", 0),
+            0 if self.of_school else where["about"],
             where["seq"],
+            len(self.places[0]),
         )
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import IO, Self
 
 LONGEST = 1 << 20
-"""No line of a pack is longer."""
-CHUNK = 1 << 20
+"""No line of a pack is longer, or hardly."""
+PART, CHUNK = 1 << 16, 1 << 21
+"""How much is read at once to be looked at, and to be hashed: for the latter Python's lock is let go."""
 OURS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 LOCAL_HEADER = 30
 """How many bytes of a zip stand before each file's name."""
@@ -78,20 +79,15 @@ class Source:
             raise BadPack(f"{name} is too large")
         return content
 
-    @property
-    def folder(self) -> Path | None:
-        """The folder that it is; None: a zip."""
-        return self._path if self._zip is None else None
-
-    def lines(self, name: str, offset: int = 0) -> Iterator[bytes]:
-        """Yield a file's lines from a byte on without their newline; raises BadPack if one is too long or has none."""
+    def lines(self, name: str) -> Iterator[bytes]:
+        """Yield a file's lines without their newline; raises BadPack if one is too long or has none."""
         with self.open(name) as file:
-            if offset:
-                file.seek(offset)
-            while line := file.readline(LONGEST):
-                if not line.endswith(b"\n"):
-                    raise BadPack(f"{name}: its last line is cut off, or too long")
-                yield line[:-1]
+            rest = b""
+            while len(rest) < LONGEST and (part := file.read(PART)):
+                *whole, rest = (rest + part).split(b"\n")
+                yield from whole
+            if rest:
+                raise BadPack(f"{name}: its last line is cut off, or too long")
 
     def facts(self, name: str) -> dict[str, object]:
         """Return a file's size and hash, as a manifest has them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
@@ -56,6 +56,20 @@ class Tally:
                     self.people.add(actor)
                 if child is not None and len(self.children) < MOST_DISTINCT:
                     self.children.add(child)
+
+    def count_alike(
+        self, kind: Kind, ats: Collection[str], days: Mapping[str, int], people: Iterable[str], children: Iterable[str]
+    ) -> None:
+        """Counts lines of one kind, fewer than `MOST_DISTINCT` in all: how many a day; of looks, whose and at whom."""
+        first_at, last_at = min(ats), max(ats)
+        self.lines += len(ats)
+        self.last_at = max(self.last_at, last_at)
+        if first_at < self.first_at or not self.first_at:
+            self.first_at = first_at
+        if kind is not None:
+            self._counted.update({(kind, day): count for day, count in days.items()})
+        self.people.update(people)
+        self.children.update(children)
 
     def add(self, later: Tally) -> None:
         """Counts what another counted over the lines that follow."""

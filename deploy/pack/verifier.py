@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from heapq import merge
 
-from deploy.pack.blocks import Checked, things
+from deploy.pack.blocks import Checked, checked, things
 from deploy.pack.following import Following
 from deploy.pack.layout import (
     ABOUT,
@@ -28,7 +28,6 @@ from deploy.pack.layout import (
     files_of,
     range_of,
 )
-from deploy.pack.processes import checked
 from deploy.pack.report import NOT_LOGGED, Finding, Report
 from deploy.pack.signatures import signers
 from deploy.pack.source import BadPack, Source
@@ -51,15 +50,13 @@ def verify(
     origin: str | None = None,
     progress: Progress | None = None,
     claimed: Policy | None = None,
-    workers: int | None = None,
 ) -> Report:
     """Returns what is wrong with a pack. `trust` comes from elsewhere; `pinned` is a checkpoint kept from before.
 
     `progress` is told (lines checked, of how many). `claimed` is the pack's own policy, for whoever has none from
-    elsewhere: what is in the pack is compared with it, and nothing is believed for it. A large folder is checked by as
-    many processes as there are processors, or by so many `workers`; a zip by one.
+    elsewhere: what is in the pack is compared with it, and nothing is believed for it.
     """
-    checker = _Checker(source, trust, claimed, progress or (lambda _done, _of: None), workers)
+    checker = _Checker(source, trust, claimed, progress or (lambda _done, _of: None))
     try:
         checker.run(pinned, origin)
     except BadPack as bad:
@@ -69,11 +66,8 @@ def verify(
 
 
 class _Checker:
-    def __init__(
-        self, source: Source, trust: Trust, claimed: Policy | None, progress: Progress, workers: int | None
-    ) -> None:
+    def __init__(self, source: Source, trust: Trust, claimed: Policy | None, progress: Progress) -> None:
         self._source, self._trust, self._claimed, self._progress = source, trust, claimed, progress
-        self._workers = workers
         self.report = Report()
         self._tree = Tree()
         self._made = Manifest()
@@ -88,25 +82,32 @@ class _Checker:
 
     def run(self, pinned: str | None, origin: str | None) -> None:
         told = self._manifest()
-        self._files(told)
+        with ThreadPoolExecutor(HASHERS) as pool, ExitStack() as opened:  # SHA-256 works without Python's lock
+            hashed = self._begin(told, pool)
+            try:
+                following = self._logged(told, pinned, origin, opened)
+            finally:
+                self._files(told, hashed)
+            if following is not None:
+                following.compare()
+                self._compare()
+
+    def _logged(self, told: Json, pinned: str | None, origin: str | None, opened: ExitStack) -> Following | None:
+        """Checks all that is signed; None: nothing is."""
         under = self._under(origin)
         if under is None:
-            return
+            return None
         self._made.origin, self._made.school = under.origin, under.origin.rpartition("/")[2]
-        self._made.size = under.size
+        self._made.size, self._made.root = under.size, under.root.hex()
         self._made.first, self._made.end = range_of(told, under.size)
         self._keys()
         kept = self._pinned(pinned, under)
-        with tempfile.TemporaryFile() as copy:
-            following = Following(self._source, self.report, self._made, copy)
-            try:
-                self._walk(under, kept, following)
-                self._made.root = under.root.hex()
-                following.compare()
-            finally:
-                following.close()
+        copy = opened.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  with all that is opened
+        following = Following(self._source, self.report, self._made, copy)
+        opened.callback(following.close)
+        self._walk(under, kept, following)
         self.report.size, self.report.root = under.size, under.root.hex()
-        self._compare()
+        return following
 
     # What is there -----------------------------------------------------------------------------------------------
 
@@ -121,7 +122,8 @@ class _Checker:
             raise BadPack(f"{MANIFEST}: it is not {FORMAT}, which this version checks: take the version that wrote it")
         return told
 
-    def _files(self, told: Json) -> None:
+    def _begin(self, told: Json, pool: ThreadPoolExecutor) -> dict[str, Future[Json]]:
+        """Has every file hashed while the lines are looked at."""
         names = self._source.names()
         for name, count in Counter(names).items():
             if count > 1:
@@ -129,15 +131,17 @@ class _Checker:
         present = set(names) - {MANIFEST}
         for name in sorted(told["files"].keys() - present):
             self.report.add(name, "is missing")
-        with ThreadPoolExecutor(HASHERS) as pool:  # SHA-256 works without Python's lock
-            told_facts = dict(zip(sorted(present), pool.map(self._source.facts, sorted(present)), strict=True))
-        for name, facts in told_facts.items():
-            self._made.files[name] = facts
+        self._made.files = {name: {} for name in sorted(present)}
+        return {name: pool.submit(self._source.facts, name) for name in sorted(present)}
+
+    def _files(self, told: Json, hashed: Mapping[str, Future[Json]]) -> None:
+        for name, future in hashed.items():
+            self._made.files[name] = facts = future.result()
             if name not in told["files"]:
                 self.report.add(name, "is not in the manifest")
             elif told["files"][name] != facts:
                 self.report.add(name, "has another hash than the manifest says")
-        if README in present and self._source.read(README) != ABOUT.encode():
+        if README in hashed and self._source.read(README) != ABOUT.encode():
             self.report.add(README, "is not the text that belongs here")
 
     def _under(self, origin: str | None) -> Checkpoint | None:
@@ -198,7 +202,7 @@ class _Checker:
         size = under.size
         marks = merge(self._checkpoints(under), [pinned] if pinned and pinned.size else [], key=lambda one: one.size)
         due = next(marks, None)
-        with closing(checked(self._source, self._made, following, self._workers)) as blocks:
+        with closing(checked(self._source, self._made, following.judged)) as blocks:
             for first in range(0, size, WIDTH):
                 end = min(first + WIDTH, size)
                 leaves = things(self._source, self.report, tiles.hashes(0), first, size)

@@ -6,7 +6,7 @@ in the binary form of its size. A node is named (level, index): it is over 2^lev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -39,6 +39,11 @@ class NewNodes:
 def leaf_hash(entry: bytes) -> bytes:
     """Returns the hash of one entry."""
     return sha256(b"\x00" + entry).digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """Returns the hash of each entry."""
+    return [sha256(b"\x00" + entry).digest() for entry in entries]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:

@@ -72,14 +72,29 @@ def packed(kind: str, thing: bytes) -> bytes:
     return thing if width is None else len(thing).to_bytes(width, "big") + thing
 
 
+def joined(kind: str, things: Sequence[bytes]) -> bytes:
+    """Returns things as they stand in a file; OverflowError when one is too long for its kind."""
+    width = LENGTH_BYTES.get(kind)
+    if width is None:
+        return b"".join(things)
+    sizes = [len(thing) for thing in things]
+    heads = {size: size.to_bytes(width, "big") for size in set(sizes)}
+    parts = [b""] * (2 * len(things))
+    parts[::2], parts[1::2] = [heads[size] for size in sizes], things
+    return b"".join(parts)
+
+
 def unpacked(kind: str, content: bytes) -> Sequence[bytes]:
     """Returns the things that stand in a file; raises Unreadable when it ends within one."""
     width = LENGTH_BYTES.get(kind)
     things: list[bytes] = []
     at = 0
-    while at < len(content):
-        start = at + (width or 0)
-        at = start + (int.from_bytes(content[at:start], "big") if width else HASH_SIZE)
+    if width is None:
+        at = -(-len(content) // HASH_SIZE) * HASH_SIZE
+        things = [content[start : start + HASH_SIZE] for start in range(0, at, HASH_SIZE)]
+    while width is not None and at < len(content):
+        start = at + width
+        at = start + int.from_bytes(content[at:start], "big")
         things.append(content[start:at])
     if at != len(content):
         msg = f"a file of {kind} ends within a thing"

@@ -100,7 +100,9 @@ def test_the_first_bad_line_is_named(tmp_path: Path) -> None:
     assert (first.idx, first.file, first.what) == (123, LINES, "the line is not the one that was logged")
 
 
-def test_processes_side_by_side_say_what_one_says(tmp_path: Path) -> None:
+def test_what_is_checked_in_columns_is_what_is_checked_line_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Blocks that follow on one another wrongly, lines that are changed in each of them, and a file that goes on."""
     entries = entries_of(SCHOOL, BLOCK + 600)
     del entries[BLOCK]  # what is missing between two blocks
@@ -110,27 +112,29 @@ def test_processes_side_by_side_say_what_one_says(tmp_path: Path) -> None:
         writer.checkpoints([note])
         writer.finish(pem_of(KEY.public_key()), POLICY_TEXT.encode())
 
-    def said(workers: int) -> tuple[list[Finding], Finding | None, int, dict[str, list[int]]]:
-        with Source(tmp_path / "p") as source:
+    def said(*, in_columns: bool) -> tuple[list[Finding], Finding | None, int, dict[str, list[int]]]:
+        with Source(tmp_path / "p") as source, monkeypatch.context() as patched:
             told: list[int] = []
-            report = verify(source, TRUST, workers=workers, progress=lambda done, _of: told.append(done))
+            if not in_columns:
+                patched.setattr("deploy.pack.blocks.columns_of", lambda _: None)
+            report = verify(source, TRUST, progress=lambda done, _of: told.append(done))
         assert told == sorted(told)
         return report.findings, report.first_bad_line, report.lines, report.producers
 
-    alone = said(1)
+    alone = said(in_columns=False)
     assert [(one.idx, "goes from" in one.what) for one in alone[0]] == [(alone[0][0].idx, True)]
     assert alone[0][0].idx >= BLOCK
-    assert said(2) == alone
+    assert said(in_columns=True) == alone
     lines = (tmp_path / "p" / LINES).read_bytes().splitlines(keepends=True)
     for idx in (BLOCK + 400, 5):
         lines[idx] = lines[idx].replace(b"guidance", b"transfer")
     (tmp_path / "p" / LINES).write_bytes(b"".join([*lines, lines[0]]))
-    harmed = said(1)
+    harmed = said(in_columns=False)
     assert harmed[1] == Finding(LINES, 5, NOT_LOGGED)
     assert {one.idx for one in harmed[0]} >= {5, BLOCK + 400, len(entries)}
-    assert said(2) == harmed
+    assert said(in_columns=True) == harmed
     (tmp_path / "p" / LINES).write_bytes(b"".join([*lines[:500], *lines[501:]]))
-    assert said(1)[1] == Finding(LINES, 5, NOT_LOGGED), "though all that follows is wrong too"
+    assert said(in_columns=False)[1] == Finding(LINES, 5, NOT_LOGGED), "though all that follows is wrong too"
 
 
 def test_what_was_signed_as_it_is_must_also_be_in_order(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def same(lines: list[bytes]) -> list[Read]:
         assert entry_in(read, line) == entry
         assert lane_of(read) == (entry["producer"], entry["seq"], entry["school"])
         if read.shape is not None:
+            assert derived([read])[1] == derived(plainly([line]))[1]
             assert read.shape.row.of(read.cells).encode() == row(idx, entry)
             assert read.shape.event.of(read.cells).encode() == audit_event(idx, entry)
     return reads
@@ -91,7 +92,7 @@ def test_lines_about_the_school_and_of_all_kinds_of_acts_are_told_as_they_are() 
 
 
 @pytest.mark.parametrize(
-    "name", ["actor", "thing", "what", "operator", "things", "seq", "occurred_at", "role", "later"]
+    "name", ["actor", "about", "thing", "what", "operator", "things", "seq", "occurred_at", "role", "later"]
 )
 def test_no_value_makes_a_difference(name: str) -> None:
     """Each odd value among plain lines of the same names, before and after a shape of them is known."""
