@@ -131,13 +131,12 @@ class Courier:
             key, WITHDRAWALS, TellWithdrawals(tool=key[1], due_in_s=self.deletion_within.total_seconds())
         ):
             self.told()
-        url = await self._load(key, door)
-        if url is None:
+        if not await self._load(key, door):
             return
         under_way = set[asyncio.Task[Result]]()
         try:
             while True:
-                while await self._begin(key, door, url, under_way):
+                while await self._begin(key, door, under_way):
                     pass
                 if not under_way:
                     return
@@ -147,21 +146,22 @@ class Courier:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _load(self, key: Key, door: Door) -> str | None:
-        """Returns where to go, after reading how the receiver fared before; None: nowhere, for now."""
+    async def _load(self, key: Key, door: Door) -> bool:
+        """Reads where to go, and how the receiver fared before; tells whether there is anywhere to go now."""
         async with self.db.school(key[0]) as conn:
             url, breaker, since = await receivers.get(conn, *key)
         if not door.loaded:
             door.breaker, door.since, door.loaded = breaker, since, True
-        return url
+        door.breaker, door.url = door.breaker.unheard(), url or ""
+        return url is not None
 
-    async def _begin(self, key: Key, door: Door, url: str, under_way: set[asyncio.Task[Result]]) -> bool:
+    async def _begin(self, key: Key, door: Door, under_way: set[asyncio.Task[Result]]) -> bool:
         """Claims as much as there are free connections, and sends it; tells whether to come again at once."""
         now = self.clock.now()
         if len(under_way) >= LINES or not door.breaker.may(now):
             return False
         try:
-            line = await self._line(key, door, parse(url, loopback=self.loopback))
+            line = await self._line(key, door, parse(door.url, loopback=self.loopback))
         except (Refused, Unreachable) as error:
             door.breaker = door.breaker.begun()
             await self._failed(key, door, str(error))
@@ -180,20 +180,20 @@ class Courier:
             door.idle.append(line)
             return found is not None
         (message,) = claimed.messages
-        moved = claimed.url != url
+        moved = claimed.url != door.url
         if moved:  # since the connection was made
             line.close()
-            door.again = True
+            door.url = claimed.url
         door.breaker = door.breaker.begun()
         going = _anew(message.seq) if moved else self._deliver(key, line, door, claimed, message, by)
         under_way.add(asyncio.create_task(going))
-        return not moved
+        return True
 
     async def _line(self, key: Key, door: Door, target: Target) -> Line | None:
-        """Returns a connection, a new one only when there is something to send; None: there is not."""
+        """Returns a connection to the target, a new one only when there is something to send; None: there is not."""
         while door.idle:
             line = door.idle.pop()
-            if line.good:
+            if line.good and line.target == target:
                 return line
             line.close()
         async with self.db.school(key[0]) as conn:

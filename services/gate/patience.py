@@ -52,6 +52,10 @@ class Breaker:
         """An attempt began: of an open breaker it is the one that tries the door."""
         return replace(self, probing=self.until is not None)
 
+    def unheard(self) -> Breaker:
+        """Nobody is at the door: whoever tried it and was not heard of keeps no other from trying."""
+        return replace(self, probing=False)
+
     def succeeded(self) -> Breaker:
         """All is well again."""
         return Breaker()

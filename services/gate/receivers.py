@@ -48,6 +48,8 @@ class Door:
     since: datetime | None = None
     """When it began to fail without a success between."""
     loaded: bool = False
+    url: str = ""
+    """Where to go, as it was last read."""
     idle: list[Line] = field(default_factory=list)
     worker: asyncio.Task[None] | None = None
     again: bool = False

@@ -338,6 +338,48 @@ async def test_a_slow_receiver_gets_four_at_a_time_of_different_children(post: P
     assert receiver.connections == 4
 
 
+async def test_what_leads_elsewhere_now_goes_there_whatever_connections_are_open(
+    post: Post, receiver: Receiver
+) -> None:
+    tool, house, children = await post.tool(receiver), post.house, [uuid4(), uuid4()]
+    for child in children:
+        await house.allow(child, tool, GOALS)
+        await house.happens(child)
+    receiver.hold = asyncio.Event()
+    going = asyncio.create_task(post.round())
+    while len(receiver.got) < 2:  # noqa: ASYNC110  the receiver offers nothing to wait on
+        await asyncio.sleep(0.01)
+    async with receiving(Receiver()) as other:
+        async with house.db.school(house.school) as conn:
+            await conn.execute("UPDATE webhook SET url = $1, version = 2", f"http://127.0.0.1:{other.port}/new")
+        for child in children * 2:
+            await house.happens(child)
+        receiver.hold.set()
+        async with asyncio.timeout(5):
+            await going
+            await post.round()
+        assert sorted(got.sequence for got in receiver.got) == [1, 2]
+        assert sorted(got.sequence for got in other.got) == [3, 4, 5, 6]
+        assert {got.path for got in other.got} == {"/new"}
+    assert len(await house.told("put-out.made")) <= 6 + 1
+
+
+async def test_who_tried_the_door_and_was_not_heard_of_keeps_nobody_from_it(post: Post, receiver: Receiver) -> None:
+    tool, house = await post.tool(receiver), post.house
+    for _ in range(patience.FAILURES):
+        child = uuid4()
+        await house.allow(child, tool, GOALS)
+        await house.happens(child)
+    receiver.answer = failing()
+    await post.round()
+    assert post.alarms == ["webhook_failing"]
+    post.courier.release_within_s = -1.0  # what is claimed is too old to be sent
+    await post.later(0.1)
+    post.courier.release_within_s, receiver.answer, receiver.got = 4.0, failing("nobody"), []
+    await post.round()
+    assert sorted(got.sequence for got in receiver.got) == list(range(1, patience.FAILURES + 1))
+
+
 async def test_what_is_on_its_way_is_not_sent_by_another_replica_too(post: Post, receiver: Receiver) -> None:
     tool, child, house = await post.tool(receiver), uuid4(), post.house
     await house.allow(child, tool, GOALS)
