@@ -16,6 +16,7 @@ from services.gate.serving import DoorSettings, serve_tools
 from services.gate.settings import GateSettings
 from services.gate.slots import Slots
 from services.gate.tasks import keep_house, put_out
+from shared.clock import Ids
 from shared.service import Service, run
 
 if __name__ == "__main__":
@@ -27,4 +28,4 @@ if __name__ == "__main__":
     own = asked_by_tools(desk, gate.replayed_a_day)
     door = partial(serve_tools, settings=settings, slots=slots, own=own)
     tasks = (partial(put_out, wakes=wakes, heard=heard), partial(deliver, wakes=hooks), keep_house, door)
-    run(Service(SERVICE, asked, lanes(heard, wakes.beside(hooks)), tasks=tasks, taken_back=taken_back))
+    run(Service(SERVICE, asked, lanes(heard, wakes.beside(hooks)), tasks=tasks, taken_back=partial(taken_back, Ids())))

@@ -117,7 +117,7 @@ class Calls:
                 text = await self._forward(caller, asked, body, sent)
         except Problem as refusal:
             text = pydantic_core.to_json({"problem": refusal.to_json()}).decode()
-        told, which = outward(text, caller.secret)
+        told, which = outward(text, caller.secret, tool.school)
         abouts = about_of(caller.ids, caller.told)
         category = _told_of(asked, text)
         if abouts and (which or category is not None):

@@ -41,7 +41,9 @@ class Speech:
     known: dict[str, str] = field(default_factory=dict)
 
     def theirs(self, ours: str) -> str:
-        """Returns what the tool knows an id, or a hash, as."""
+        """Returns what the tool knows an id, or a hash, as; a school's name that looks like one is none."""
+        if ours == self.school:
+            return ours
         found = self.known.get(ours)
         if found is None:
             if len(self.known) >= REMEMBERED:

@@ -20,14 +20,16 @@ NOBODY = "6e6f626f6479"
 """Goes behind a tool's secret where an id that it was never told is turned into one that is nowhere."""
 
 
-def outward(answer: str, secret: str) -> tuple[str, dict[UUID, UUID]]:
+def outward(answer: str, secret: str, school: str) -> tuple[str, dict[UUID, UUID]]:
     """Returns JSON text with every id in it as the tool knows it, and which stands for which ({theirs: ours}).
 
-    Salts and hashes too are the tool's own, as in what it is put out, and moments are to the second.
+    Salts and hashes too are the tool's own, as in what it is put out, and moments are to the second. A school's name
+    stays what it is, also one that looks like a salt.
     """
     ours = {one: pseudonym(secret, one) for one in ids_in(answer)}
     key = bytes.fromhex(secret)
-    told = MARKS.sub(lambda found: mark_of(key, found[0]), coarse(translated(answer, ours.__getitem__)))
+    marked = coarse(translated(answer, ours.__getitem__))
+    told = MARKS.sub(lambda found: found[0] if found[0] == school else mark_of(key, found[0]), marked)
     return told, {made: one for one, made in ours.items()}
 
 

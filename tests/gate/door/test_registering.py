@@ -12,7 +12,6 @@ import pytest
 from pydantic import ValidationError
 
 from services.gate.minding import END, HOLD, mind_tool
-from services.gate.recovering import taken_back
 from shared.actor import Actor
 from shared.db import Database
 from shared.errors import Problem, ProblemType
@@ -295,22 +294,6 @@ async def test_a_slot_of_one_key_gives_no_login_while_it_could_not_cut_the_forme
     assert (await refused(office, "issue-login", office.keeper, user_key=user(2))).more["code"] == "no_key"
     await office.change_login("expires_at = clock_timestamp()")
     assert (await office.ask("issue-login", office.keeper, user_key=user(2)))["key"] == 0
-
-
-async def test_a_restored_database_takes_back_which_login_counts(office: Office) -> None:
-    await office.register()
-    first = await office.ask("issue-login", office.keeper, user_key=user(1))
-    before = await office.rows("SELECT * FROM tool_login")
-    second = await office.ask("issue-login", office.keeper, user_key=user(2))
-    tail = [event for event in await office.told() if event.is_a(LoginIssued)]
-    for put_back in (f"login = '{user(1)}', key = 0, ends = ends[1:1], version = {before[0]['version']}", None):
-        async with office.db.school(office.school) as conn:
-            await conn.execute(f"UPDATE tool_login SET {put_back}" if put_back else "DELETE FROM tool_login")
-            await taken_back(conn, tail)
-        (row,) = await office.rows("SELECT * FROM tool_login")
-        assert (row["login"], row["key"]) == (user(2), 1)
-        assert [one.isoformat() for one in row["ends"]] == [first["expires_at"], second["expires_at"]]
-    assert (await refused(office, "renew", office.as_tool(), login=user(1))).type is ProblemType.FORBIDDEN
 
 
 @pytest.mark.parametrize("how", ["pause-tool", "remove-tool"])
