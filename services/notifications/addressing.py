@@ -28,6 +28,7 @@ from services.notifications.mail import is_address
 from services.notifications.model import SERVICE
 from services.notifications.own import own_act
 from services.notifications.push_keys import push_key
+from services.notifications.replies import AddressesReply, AddressReply, AddressTriedReply
 from services.notifications.schemes import GIVEN
 from services.notifications.subscription import read_subscription
 from shared.errors import Problem, ProblemType
@@ -241,11 +242,11 @@ def _about(asked: Asked[Any]) -> UUID:
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint("addresses", Addresses, "read_addresses", decide_addresses),
-    Endpoint("add-address", AddAddress, "read_addresses", decide_add),
-    Endpoint("ask-code", AskCode, "read_addresses", decide_ask),
-    Endpoint("verify-address", VerifyAddress, "read_addresses", decide_verify),
-    Endpoint("remove-address", RemoveAddress, "read_addresses", decide_remove),
+    Endpoint("addresses", Addresses, "read_addresses", decide_addresses, AddressesReply),
+    Endpoint("add-address", AddAddress, "read_addresses", decide_add, AddressReply),
+    Endpoint("ask-code", AskCode, "read_addresses", decide_ask, AddressReply),
+    Endpoint("verify-address", VerifyAddress, "read_addresses", decide_verify, AddressTriedReply),
+    Endpoint("remove-address", RemoveAddress, "read_addresses", decide_remove, AddressReply),
 )
 VERIFY = ENDPOINTS[3]
 CLAIM_CODE = Endpoint("claim-code", ClaimCode, "read_addresses", decide_claim_code)

@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 from pydantic import Field
 
 from services.notifications import words
+from services.notifications.replies import QueueReply, RuleSetReply, RulesReply
 from services.notifications.rule import AS_IT_IS, HOME_ROLES, Adjusted, Bound, Rule, read_adjusted
 from services.notifications.rules import BY_KIND
 from services.notifications.times import Pace
@@ -163,7 +164,7 @@ def _invalid(at: str, what: str) -> Problem:
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint("notice-rules", Rules, "read_rules", decide_rules),
-    Endpoint("notice-queue", Queue, "read_queue", decide_queue),
-    Endpoint("set-rule", SetRule, "read_rules", decide_set_rule),
+    Endpoint("notice-rules", Rules, "read_rules", decide_rules, RulesReply),
+    Endpoint("notice-queue", Queue, "read_queue", decide_queue, QueueReply),
+    Endpoint("set-rule", SetRule, "read_rules", decide_set_rule, RuleSetReply),
 )

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from services.notifications import addressing, adjusting, hours, leaving, outlets, preferences, why, words
 from services.notifications.model import SERVICE, NoticeState, moves
+from services.notifications.replies import InboxReply, NoticeReply
 from shared import access
 from shared.access import Denial, Permit
 from shared.erasure import preview
@@ -146,9 +147,9 @@ def _move(asked: Asked[Any], seen: Snapshot, to: NoticeState, fact: type[NoticeR
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint("inbox", Inbox, "read_inbox", decide_inbox),
-    Endpoint("read-notice", ReadNotice, "read_notice", decide_read),
-    Endpoint("done-notice", DoneNotice, "read_notice", decide_done),
+    Endpoint("inbox", Inbox, "read_inbox", decide_inbox, InboxReply),
+    Endpoint("read-notice", ReadNotice, "read_notice", decide_read, NoticeReply),
+    Endpoint("done-notice", DoneNotice, "read_notice", decide_done, NoticeReply),
     preview(SERVICE),
     *preferences.ENDPOINTS,
     *addressing.ENDPOINTS,

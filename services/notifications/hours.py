@@ -12,11 +12,12 @@ from pydantic import Field
 
 from services.notifications.adjusting import answered, of_records
 from services.notifications.preferences import told_of
+from services.notifications.replies import HoursSetReply, HoursShown
 from services.notifications.times import foundation, out_of_hours, read_usual
 from shared.errors import Problem, ProblemType
 from shared.events.base import NewEvent
 from shared.events.notifications import HoursSet
-from shared.unit import Asked, Change, Endpoint, Query, Reply, Request, Row, Snapshot, stale
+from shared.unit import Asked, Change, Endpoint, Query, Request, Row, Snapshot, stale
 
 
 class SchoolHours(Query):
@@ -36,36 +37,6 @@ class SetHours(Request):
     digest_on: Annotated[int, Field(ge=1, le=7)] | None = None
     days_off: bool | None = None
     """On days off nothing for anybody, or as on other days; None: nothing for who works at school only."""
-
-
-class Hours(Reply):
-    """What holds; `number` 0: the school has set nothing."""
-
-    quiet: str
-    digest_at: int
-    digest_on: int
-    days_off: bool | None
-    number: int
-
-
-class QuietBounds(Reply):
-    """A school's quiet hours lie within the one and cover the other; `none`: there is no such bound."""
-
-    within: str
-    at_least: str
-
-
-class HoursShown(Reply):
-    """What holds in the school for who has set nothing, and within which bounds the school may set it."""
-
-    hours: Hours
-    bounds: QuietBounds
-
-
-class HoursSetReply(Reply):
-    """Which version holds from now on."""
-
-    number: int
 
 
 def decide_hours(asked: Asked[SchoolHours], seen: Snapshot) -> Change:

@@ -12,6 +12,7 @@ from uuid import UUID
 from services.notifications.address_requests import LeaveChannel, ResumeChannel
 from services.notifications.model import ALWAYS, SERVICE, UNSUBSCRIBED, UNSUBSCRIBED_ALL
 from services.notifications.own import own_act
+from services.notifications.replies import ChannelLeftReply, ChannelResumedReply
 from services.notifications.stopping import keeping_act, tell_keepers
 from shared.actor import service_id
 from shared.errors import Problem, ProblemType
@@ -57,7 +58,7 @@ def decide_resume(asked: Asked[ResumeChannel], seen: Snapshot) -> Change:
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint("leave-channel", LeaveChannel, "read_leaving", decide_leave),
-    Endpoint("resume-channel", ResumeChannel, "read_addresses", decide_resume),
+    Endpoint("leave-channel", LeaveChannel, "read_leaving", decide_leave, ChannelLeftReply),
+    Endpoint("resume-channel", ResumeChannel, "read_addresses", decide_resume, ChannelResumedReply),
 )
 LEAVE = ENDPOINTS[0]

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.notifications.channel_settings import channel_settings, keyring
+from services.notifications.replies import OutletReply, OutletsReply
 from services.notifications.schemes import TARGET, scheme_of
 from shared.access import Permit
 from shared.errors import Problem, ProblemType
@@ -109,7 +110,7 @@ def _found(seen: Snapshot, name: str) -> dict[str, Any] | None:
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint("outlets", Outlets, "read_outlets", decide_outlets),
-    Endpoint("set-outlet", SetOutlet, "read_outlets", decide_set),
-    Endpoint("remove-outlet", RemoveOutlet, "read_outlets", decide_remove),
+    Endpoint("outlets", Outlets, "read_outlets", decide_outlets, OutletsReply),
+    Endpoint("set-outlet", SetOutlet, "read_outlets", decide_set, OutletReply),
+    Endpoint("remove-outlet", RemoveOutlet, "read_outlets", decide_remove, OutletReply),
 )

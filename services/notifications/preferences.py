@@ -6,11 +6,12 @@ whole channel is stopped elsewhere (addresses), and then all of it lies in the i
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from services.notifications.model import ALWAYS
+from services.notifications.replies import Language, PreferencesReply, PreferencesSetReply
 from services.notifications.rules import BY_KIND, is_fixed
 from services.notifications.times import Pace, Quiet, Times, Usual, read_usual
 from shared.db import encode
@@ -20,8 +21,6 @@ from shared.events.notifications import Channel, PreferencesSet
 from shared.events.words import Action, Basis, Category, school_subject
 from shared.text import Code
 from shared.unit import Asked, Change, Endpoint, Query, Request, Row, Snapshot, stale
-
-Language = Literal["nl", "en"]
 
 
 class Paced(BaseModel):
@@ -176,6 +175,6 @@ def decide_show(asked: Asked[OwnPreferences], seen: Snapshot) -> Change:
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint("set-preferences", SetPreferences, "read_preference", decide_set),
-    Endpoint("preferences", OwnPreferences, "read_preference", decide_show),
+    Endpoint("set-preferences", SetPreferences, "read_preference", decide_set, PreferencesSetReply),
+    Endpoint("preferences", OwnPreferences, "read_preference", decide_show, PreferencesReply),
 )

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from services.notifications.adjusting import audience_of
 from services.notifications.preferences import own_act
+from services.notifications.replies import WhyReply
 from services.notifications.rules import BY_KIND, is_fixed
 from services.notifications.times import HERE
 from shared.errors import Problem, ProblemType
@@ -178,4 +179,4 @@ def _local(at: str) -> str:
     return f"{datetime.fromisoformat(at).astimezone(HERE):%Y-%m-%d %H:%M}"
 
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (Endpoint("why", Why, "read_why", decide_why),)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (Endpoint("why", Why, "read_why", decide_why, WhyReply),)

@@ -75,7 +75,7 @@ def sample(fact: type[Fact]) -> dict[str, Any]:
 
 def _fill(model: type[Any]) -> Any:  # noqa: ANN401  whatever the field's type is
     if issubclass(model, BaseModel):
-        return model(**{name: _value(field.annotation) for name, field in model.model_fields.items()})
+        return model(**{field.alias or name: _value(field.annotation) for name, field in model.model_fields.items()})
     if issubclass(model, enum.Enum):
         return next(iter(model))
     return PLAIN[model]
@@ -104,7 +104,7 @@ def replies(service: str) -> dict[str, type[Reply]]:
 
 def reply_sample(reply: type[Reply]) -> dict[str, Any]:
     """Returns a reply with every field filled."""
-    made: dict[str, Any] = json.loads(_fill(reply).model_dump_json())
+    made: dict[str, Any] = json.loads(_fill(reply).model_dump_json(by_alias=True))
     return made
 
 
