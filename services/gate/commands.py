@@ -22,6 +22,7 @@ from services.gate.registering import (
     decide_tool,
     decide_tools,
 )
+from services.gate.replies import LoginReply, OneToolReply, ToolReply, ToolsReply
 from shared.erasure import preview
 from shared.unit import Endpoint
 
@@ -69,13 +70,15 @@ def endpoints(slots: Slots, desk: Desk, *, loopback: bool = False) -> tuple[Endp
         preview(SERVICE),
         *obliging.ENDPOINTS,
         *webhooks.endpoints(loopback=loopback),
-        Endpoint("register-tool", RegisterTool, "read_tool_to_register", partial(decide_register, slots=slots)),
-        Endpoint("pause-tool", ChangeTool, "read_tool", decide_pause),
-        Endpoint("resume-tool", ChangeTool, "read_tool", decide_resume),
-        Endpoint("remove-tool", ChangeTool, "read_tool", decide_remove),
-        Endpoint("issue-login", IssueLogin, "read_tool", desk.decide_issue),
-        Endpoint("tools", Tools, "read_all_tools", decide_tools),
-        Endpoint("tool", OneTool, "read_tool", decide_tool),
+        Endpoint(
+            "register-tool", RegisterTool, "read_tool_to_register", partial(decide_register, slots=slots), ToolReply
+        ),
+        Endpoint("pause-tool", ChangeTool, "read_tool", decide_pause, ToolReply),
+        Endpoint("resume-tool", ChangeTool, "read_tool", decide_resume, ToolReply),
+        Endpoint("remove-tool", ChangeTool, "read_tool", decide_remove, ToolReply),
+        Endpoint("issue-login", IssueLogin, "read_tool", desk.decide_issue, LoginReply),
+        Endpoint("tools", Tools, "read_all_tools", decide_tools, ToolsReply),
+        Endpoint("tool", OneTool, "read_tool", decide_tool, OneToolReply),
     )
 
 

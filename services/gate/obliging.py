@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.gate.model import SERVICE
+from services.gate.replies import DeletionReply, ReplayReply, ToolLagReply
 from shared import access
 from shared.access import Permit, View
 from shared.erasure import act_of_service
@@ -120,10 +121,10 @@ def _of(asked: Asked[Any], marker: Any, fact: DeletionConfirmed | DeletionOverdu
     return NewEvent(fact, about, act, thing=UUID(marker["id"]))
 
 
-CONFIRM = Endpoint("confirm-deletion", ConfirmDeletion, "read_marker", decide_confirm)
+CONFIRM = Endpoint("confirm-deletion", ConfirmDeletion, "read_marker", decide_confirm, DeletionReply)
 OVERDUE = Endpoint("tell-overdue", TellOverdue, "read_overdue", decide_overdue)
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     CONFIRM,
-    Endpoint("tool-lag", ToolLag, "read_tool_lag", decide_lag),
-    Endpoint("replay-tool", ReplayTool, "read_replay", decide_replay),
+    Endpoint("tool-lag", ToolLag, "read_tool_lag", decide_lag, ToolLagReply),
+    Endpoint("replay-tool", ReplayTool, "read_replay", decide_replay, ReplayReply),
 )

@@ -18,6 +18,7 @@ from pydantic import Field, field_validator
 from services.gate import addresses
 from services.gate.model import SERVICE, ToolState
 from services.gate.registering import OfSchool, conflict, found_tool, managing
+from services.gate.replies import ParcelsReply, WebhookReply, WebhookSetReply
 from services.gate.signing import PRIVATE, SHARED, Key, shown
 from shared.errors import Problem, ProblemType
 from shared.events.base import Fact, NewEvent, Viewed
@@ -200,8 +201,8 @@ def _set(seen: Snapshot) -> Mapping[str, Any]:
 def endpoints(*, loopback: bool) -> tuple[Endpoint[Any], ...]:
     """Returns what people may ask of webhooks; `loopback`: they may lead to this machine."""
     return (
-        Endpoint("set-webhook", SetWebhook, "read_webhook", partial(decide_set, loopback=loopback)),
-        Endpoint("take-webhook-key", TakeWebhookKey, "read_webhook", decide_take_key),
-        Endpoint("redrive-parcels", RedriveParcels, "read_webhook", decide_redrive),
-        Endpoint("webhook", OneWebhook, "read_webhook", decide_webhook),
+        Endpoint("set-webhook", SetWebhook, "read_webhook", partial(decide_set, loopback=loopback), WebhookSetReply),
+        Endpoint("take-webhook-key", TakeWebhookKey, "read_webhook", decide_take_key, WebhookSetReply),
+        Endpoint("redrive-parcels", RedriveParcels, "read_webhook", decide_redrive, ParcelsReply),
+        Endpoint("webhook", OneWebhook, "read_webhook", decide_webhook, WebhookReply),
     )
