@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.gate_account import live
+from deploy.gate_account import PAUSED
 from deploy.samen import tool_plug
 from deploy.samen.asking import as_json, do, refused
 from deploy.samen.client import Client
 from deploy.samen.network import Why
 from deploy.samen.options import As, AsJson, School
 from deploy.samen.tables import print_table
-from deploy.samen.tool_plug import Plug, Plugged, plug_in, slot_settled
+from deploy.samen.tool_plug import Plug, Plugged, login_settled, plug_in, slot_settled
 from deploy.samen.tool_words import first_day_without, login_words
 from deploy.samen.up import Dir
 from shared.errors import Problem
@@ -45,6 +45,7 @@ SETTLED = {
 }
 """What is said once NATS has it so."""
 CUT = "What it had before is cut, and lets nobody in any more."
+HELD = "It is paused: when it is resumed, what it had before is cut, and lets nobody in any more."
 NONE = "No tools: `samen tool add` plugs one in."
 UNSETTLED = "It is recorded; that NATS has it so is not confirmed yet. See `samen tool show` and `samen status`."
 
@@ -126,15 +127,15 @@ def login(
 ) -> None:
     """Give a tool new credentials. Whoever is connected by those it had is cut, and they let nobody in again."""
 
-    async def give(client: Client) -> tuple[dict[str, Any], int | None]:
+    async def give(client: Client) -> tuple[dict[str, Any], str | None]:
         with tool_plug.kept_when_done(creds) as file:
             made = await tool_plug.give_login(client, school, person, tool, file)
-        return made, await slot_settled(client, made["account"], live(made["key"]))
+        return made, await login_settled(client, made["account"], made["key"])
 
-    made, cut = do(directory, give)
+    made, state = do(directory, give)
     _say(f"{escape(str(creds))} is written, for you to read only; it expires at {made['expires_at']}.")
     _say("Bring it to the tool; it renews it itself, by a request on in.gate.renew.")
-    _say(UNSETTLED if cut is None else CUT)
+    _say(UNSETTLED if state is None else HELD if state == PAUSED else CUT)
 
 
 @app.command("list")

@@ -17,6 +17,7 @@ import pydantic_core
 from rich.markup import escape
 
 from deploy.files import new_private
+from deploy.gate_account import PAUSED, live
 from deploy.samen.client import Client
 from shared import nats_jwt
 from shared.errors import Problem
@@ -128,6 +129,23 @@ async def give_login(client: Client, school: str, person: UUID, tool: UUID, file
     login = dict(await client.command(school, "gate", "issue-login", body, client.actor(person, school)))
     file.write(nats_jwt.credentials(login.pop("jwt"), seed).encode())
     return login
+
+
+async def login_settled(client: Client, account: str, key: int) -> str | None:
+    """Waits until NATS has a tool let in by this key of its slot alone, or paused; returns which of the two it is."""
+
+    async def when(state: str) -> str | None:
+        return None if await slot_settled(client, account, state) is None else state
+
+    asked = [asyncio.create_task(when(state)) for state in (live(key), PAUSED)]
+    try:
+        for first in asyncio.as_completed(asked):
+            if (state := await first) is not None:
+                return state
+        return None
+    finally:
+        for one in asked:
+            one.cancel()
 
 
 async def slot_settled(client: Client, account: str, state: str) -> int | None:

@@ -79,11 +79,11 @@ class Desk:
     lives: timedelta
 
     def decide_issue(self, asked: Asked[IssueLogin], seen: Snapshot) -> Change:
-        """Issues a login for an active tool that speaks NATS, in place of the one it had."""
+        """Issues a login for a tool that speaks NATS, in place of the one it had; of a paused one that acts no more."""
         permit, tool = managing(asked, seen), found_tool(seen, None)
         if tool["account"] is None:
             raise conflict("this tool is told by webhook: it needs no login", channel=tool["channel"])
-        if (state := _state(tool, seen)) != ToolState.ACTIVE:
+        if (state := _state(tool, seen)) == ToolState.REMOVED:
             raise conflict(f"this tool is {state}: it gets no login (`samen tool show`)", state=state)
         key = _next_key(seen.state["login"], self.signer.keys(tool["account"]), seen.clock)
         return self._issued(asked.body.user_key, key, tool, seen, permit.act, (permit,))

@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.gate.minding import END, HOLD, mind_tool
+from services.gate.slots import wanted_state
 from shared.actor import Actor
 from shared.db import Database
 from shared.errors import Problem, ProblemType
@@ -297,14 +298,27 @@ async def test_a_slot_of_one_key_gives_no_login_while_it_could_not_cut_the_forme
 
 
 @pytest.mark.parametrize("how", ["pause-tool", "remove-tool"])
-async def test_who_is_paused_or_removed_gets_no_login(office: Office, how: str) -> None:
+async def test_who_is_paused_or_removed_renews_no_login(office: Office, how: str) -> None:
     await office.register()
     await office.ask("issue-login", office.keeper, user_key=user(1))
     await office.ask(how, office.keeper, version=1)
     assert (await refused(office, "renew", office.as_tool(), login=user(1))).type is ProblemType.FORBIDDEN
-    assert (await refused(office, "issue-login", office.keeper, user_key=user(1))).type is ProblemType.CONFLICT
     assert len(office.slots.signed) == 1
     assert (await office.told())[-1].act.reason == "tool_not_active"
+
+
+async def test_a_paused_tools_login_is_replaced_before_it_goes_on_and_a_removed_one_gets_none(office: Office) -> None:
+    await office.register()
+    await office.ask("issue-login", office.keeper, user_key=user(1))
+    await office.ask("pause-tool", office.keeper, version=1)
+    assert (await office.ask("issue-login", office.keeper, user_key=user(2)))["key"] == 1
+    assert wanted_state("paused", 1) == "paused", "it lets nobody further"
+    await office.ask("resume-tool", office.keeper, version=2)
+    (row,) = await office.rows("SELECT login, key FROM tool_login")
+    assert (row["login"], wanted_state("active", row["key"])) == (user(2), "live-1"), "who had the former one is cut"
+    assert (await refused(office, "renew", office.as_tool(), login=user(1))).type is ProblemType.FORBIDDEN
+    await office.ask("remove-tool", office.keeper, version=3)
+    assert (await refused(office, "issue-login", office.keeper, user_key=user(3))).more["state"] == "removed"
 
 
 async def test_a_slot_whose_key_is_not_here_is_told(office: Office) -> None:

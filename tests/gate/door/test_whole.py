@@ -22,7 +22,7 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from deploy.samen.__main__ import app
-from deploy.samen.tool import CUT
+from deploy.samen.tool import CUT, HELD
 from services.gate.model import pseudonym
 from shared.nats_jwt import claims_of, credentials
 from tests.faults.books import at_rest
@@ -125,7 +125,6 @@ async def test_wrong_input_is_refused_with_what_to_do_and_leaves_no_file(
     wrong = {
         "there is no school elders": (*base, *kid, "--category", "goals", "--school", "elders", "--as", school.admin),
         "one of the two": (*base, "--category", "goals", *who(school)),
-        "/categories/0": (*base, *kid, "--category", "shoes", *who(school)),
         "consent can't give": (*base, *kid, "--category", "log", *who(school)),
         "no event that goes out": (
             *base, "--category", "goals", "--type", "x.y", "--member", str(uuid4()), *who(school),
@@ -139,6 +138,8 @@ async def test_wrong_input_is_refused_with_what_to_do_and_leaves_no_file(
         said = await samen(*command)
         assert (said.code, words in said.words) == (1, True), said
         assert not creds.exists()
+    said = await samen(*base, *kid, "--category", "shoes", *who(school))
+    assert (said.code, "shoes" in said.words, creds.exists()) == (2, True, False), said
     creds.write_text("mine")
     said = await samen(*base, *kid, "--category", "goals", *who(school))
     assert (said.code, "not written over" in said.words, creds.read_text()) == (1, True, "mine")
@@ -404,8 +405,13 @@ async def test_a_flooder_is_paused_by_the_gate_itself_until_it_is_resumed(samen:
         return False
 
     await until(cut, 20, "nothing of it comes through")
+    newer = samen.root / "calm.creds"
+    said = await samen("tool", "login", tool_id, "--creds", str(newer), *who(school))
+    assert (said.code, HELD in said.words, tool.client.is_connected) == (0, True, True), said
     resumed = await samen("tool", "resume", tool_id, *who(school))
     assert (resumed.code, "let in again" in resumed.words) == (0, True), resumed
+    await until(partial(getattr, tool.client, "is_closed"), 20, "who has the former login is cut")
+    tool = await connect(samen.stage, newer)
 
     async def served() -> bool:
         return "ok" in await ask(tool, "gate.head")
