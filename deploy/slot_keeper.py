@@ -40,10 +40,14 @@ LATE_US = 60_000_000
 
 @dataclass(frozen=True)
 class Want:
-    """What the gate said: every slot ever handed out, and when, by its database's clock (microseconds)."""
+    """What the gate said: the slots that it handed out, and when, by its database's clock (microseconds).
+
+    `whole`: it knows of no others. Not so while a school's journal lacks what was published.
+    """
 
     at: int
     slots: dict[str, str]
+    whole: bool = False
 
     def is_overtaken_by(self, later: Want | None) -> bool:
         """Tell whether this was said before what is known, and came late: a replica that lagged, not another clock."""
@@ -63,7 +67,7 @@ class SlotKeeper:
         self._holds: dict[str, str] = {}
         self._killed: set[str] = set()
         self._unused: dict[str, bool] = {}
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
         self._brake = Brake()
         self._census = Census(replicas)
         self._lock = asyncio.Lock()
@@ -152,7 +156,7 @@ class SlotKeeper:
         now, asked = self._now(), self._want.slots if self._want else {}
         wanted = {
             account: PAUSED if state in LIVES and self._brake.holds(account, now) else state
-            for account, state in asked.items()
+            for account, state in (self._orphans() | asked).items()
         }
         final = {KILLED, UNKNOWN}
         due = [
@@ -162,16 +166,33 @@ class SlotKeeper:
         ]
         return sorted(due, key=lambda one: -STATES.index(one[1]))
 
+    def _orphans(self) -> dict[str, str]:
+        """Return the slots that the server has and the gate knows no tool of, so that nothing of theirs is fetched.
+
+        So it is with a tool that was registered after the copy that the gate's database was put back to. Paused, not
+        killed: the gate may know it again.
+        """
+        if self._want is None or not self._want.whole:
+            return {}
+        orphans = [one for one, unused in self._unused.items() if not unused and one not in self._want.slots]
+        for account in orphans:
+            if self._is_news("slot_orphaned", account):
+                LOG.error("no tool is known of a slot in use", extra={"code": "slot_orphaned", "reason": account})
+        return dict.fromkeys(orphans, PAUSED)
+
+    def _is_news(self, code: str, account: str) -> bool:
+        known = (code, account) in self._told
+        self._told.add((code, account))
+        return not known
+
     async def _one(self, account: str, state: str) -> list[str]:
         if account in self._killed and state != KILLED:
-            if account not in self._told:
-                self._told.add(account)
+            if self._is_news("slot_killed", account):
                 LOG.error("the gate would use a killed slot", extra={"code": "slot_killed", "reason": account})
             state = KILLED
         jwt = self._slots.jwt(account, state)
         if jwt is None or claims_of(jwt)["iss"] != self._operator() or claims_of(jwt)["sub"] != account:
-            if account not in self._told:
-                self._told.add(account)
+            if self._is_news("slot_unknown", account):
                 LOG.error("the claims of a slot are not here", extra={"code": "slot_unknown", "reason": account})
             self._holds[account] = UNKNOWN
             return []
@@ -182,6 +203,7 @@ class SlotKeeper:
             return await self._one(account, KILLED)
         # There before anyone asks for it. Paused before the imports go: what was asked for earlier comes without them.
         changes = [] if state == KILLED else await self._ensure_stream(account, paused=state not in LIVES)
+        self._unused[account] = False
         if found != jwt:
             await self._push(system, account, jwt)
             changes.append(f"slot:{account}:{state}")
@@ -240,15 +262,10 @@ class SlotKeeper:
         candidates = [
             name for name in self._slots.names() if name not in wanted and self._unused.get(name) is not False
         ]
-        offered: list[str] = []
-        for account in candidates:
-            if len(offered) == OFFERED:
-                break
-            if account not in self._unused:
-                found = await system.request(f"$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP", timeout=REQUEST_S)
-                self._unused[account] = not found.data
-            if self._unused[account]:
-                offered.append(account)
+        for account in [one for one in candidates if one not in self._unused][:LOOKED_AT_A_ROUND]:
+            found = await system.request(f"$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP", timeout=REQUEST_S)
+            self._unused[account] = not found.data
+        offered = [account for account in candidates if self._unused.get(account)][:OFFERED]
         return offered, sum(self._unused.get(account, True) for account in candidates)
 
 
@@ -259,4 +276,4 @@ def _read(data: bytes) -> Want:
     slots = {str(account): str(state) for account, state in told["slots"].items()}
     if not all(ACCOUNT.fullmatch(account) and state in STATES for account, state in slots.items()):
         raise ValueError("no slots")
-    return Want(int(told["at"]), slots)
+    return Want(int(told["at"]), slots, told.get("whole") is True)

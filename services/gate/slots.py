@@ -189,14 +189,15 @@ class Wanted:
 async def read_wanted(site: Site) -> dict[str, Any] | None:
     """Return what each slot is to be, by the database; None while it is not known to be the newest one.
 
-    Of a school whose journal is forked nothing is said: its slots stay as they are.
+    Of a school whose journal is forked nothing is said: its slots stay as they are, and so do those of which no tool is
+    known, for it may be that school's (`whole`: there is none such).
     """
     if not site.guard.checked:
         return None
     row = await site.db.row(WANTED)
     forked = set(site.guard.forked)
     slots = {account: wanted_state(state, key) for school, account, state, key in row["tools"] if school not in forked}
-    return {"at": row["at"], "slots": slots}
+    return {"at": row["at"], "slots": slots, "whole": not forked}
 
 
 async def keep_slots(site: Site, wanted: Wanted, creds: Path) -> None:

@@ -184,6 +184,26 @@ async def test_a_gate_put_back_to_an_older_copy_revives_nobody_and_hands_out_no_
     assert (answer["offered"], answer["free"]) == ([c], 1)
 
 
+async def test_a_slot_whose_tool_the_gate_forgot_is_not_offered_again_and_lets_nothing_be_fetched(house: House) -> None:
+    a, b, c = house.keys.prepare_slots(3)
+    assert sorted((await want(house.door, {}, whole=True))["offered"]) == sorted([a, b, c])
+    await want(house.door, {a: LIVE, b: LIVE}, whole=True)
+    tool = await house.tool(b)
+    await house.door.jetstream().publish(f"out.{b}.x.y", b"1")
+    me = await tool.client.jetstream(domain="gate").pull_subscribe_bind("me", stream="OUT")
+    for _ in range(2):
+        assert (await want(house.door, {a: LIVE}))["offered"] == [c], "the copy is older than b's tool"
+    assert await house.claims(b) == house.keys.slots.jwt(b, LIVE), "it may be a school's whose journal is behind"
+    for _ in range(2):
+        assert (await want(house.door, {a: LIVE}, whole=True))["slots"] == {a: LIVE}
+    assert await house.claims(b) == house.keys.slots.jwt(b, PAUSED)
+    with pytest.raises(nats.errors.Error):
+        await me.fetch(1, timeout=1)
+    await want(house.door, {a: LIVE, b: LIVE}, whole=True)
+    assert [m.data for m in await me.fetch(1, timeout=20)] == [b"1"], "known again, it goes on"
+    await tool.client.close()
+
+
 async def test_what_was_said_late_changes_nothing_and_a_clock_that_was_set_back_does_not_deafen(house: House) -> None:
     (a,) = house.keys.prepare_slots(1)
     now = time.time_ns() // 1000

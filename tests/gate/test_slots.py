@@ -123,9 +123,9 @@ async def test_nothing_is_said_of_a_forked_school_nor_before_the_journal_is_chec
 
     guard = SimpleNamespace(checked=True, forked={})
     site = cast(Site, SimpleNamespace(guard=guard, db=SimpleNamespace(row=row)))
-    assert await read_wanted(site) == {"at": 7, "slots": {A: gate_account.live(2), B: KILLED}}
+    assert await read_wanted(site) == {"at": 7, "slots": {A: gate_account.live(2), B: KILLED}, "whole": True}
     guard.forked = {"wilg": "behind"}
-    assert await read_wanted(site) == {"at": 7, "slots": {B: KILLED}}
+    assert await read_wanted(site) == {"at": 7, "slots": {B: KILLED}, "whole": False}
     guard.checked = False
     assert await read_wanted(site) is None
 

@@ -73,9 +73,9 @@ async def gate_door(url: str, keys: Keys) -> PatientClient:
     return await connected(url, str(keys.creds(gate_account.DOOR)), gate_account.DOOR)
 
 
-async def want(door: Client, slots: dict[str, str], at: int | None = None) -> Json:
+async def want(door: Client, slots: dict[str, str], at: int | None = None, *, whole: bool = False) -> Json:
     """Say as the gate how each slot is to be, again and again as it does; return the provisioner's answer."""
-    asked = json.dumps({"at": time.time_ns() // 1000 if at is None else at, "slots": slots}).encode()
+    asked = json.dumps({"at": time.time_ns() // 1000 if at is None else at, "slots": slots, "whole": whole}).encode()
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
