@@ -15,6 +15,7 @@ from services.audit.model import SERVICE
 from services.audit.pages import Index, Page, lines_of, may_look, page_of, shown
 from services.audit.proving import PROVING, nodes, signed
 from services.audit.questions import QUESTIONS
+from services.audit.replies import CheckpointReply, LinesReply, ProofReply, TailReply
 from services.audit.restricting import RESTRICTING
 from shared.erasure import preview
 from shared.errors import Problem, ProblemType
@@ -127,12 +128,12 @@ def decide_proof(asked: Asked[Proof], seen: Snapshot) -> Change:
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint("who-looked", WhoLooked, "read_who_looked", decide_who_looked),
-    Endpoint("by-actor", ByActor, "read_by_actor", decide_by_actor),
-    Endpoint("denials", Denials, "read_denials", decide_denials),
-    Endpoint("tail", Tail, "read_tail", decide_tail),
-    Endpoint("checkpoint", NewestCheckpoint, "read_checkpoint", decide_checkpoint),
-    Endpoint("proof", Proof, "read_proof", decide_proof),
+    Endpoint("who-looked", WhoLooked, "read_who_looked", decide_who_looked, LinesReply),
+    Endpoint("by-actor", ByActor, "read_by_actor", decide_by_actor, LinesReply),
+    Endpoint("denials", Denials, "read_denials", decide_denials, LinesReply),
+    Endpoint("tail", Tail, "read_tail", decide_tail, TailReply),
+    Endpoint("checkpoint", NewestCheckpoint, "read_checkpoint", decide_checkpoint, CheckpointReply),
+    Endpoint("proof", Proof, "read_proof", decide_proof, ProofReply),
     preview(SERVICE),
     *PROVING,
     *EXPORTING,

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from services.audit.pages import Moment, shown
 from services.audit.proving import signed
+from services.audit.replies import ExportCheckpointsReply, ExportHashesReply, ExportLinesReply, ExportReply
 from shared.access import Permit
 from shared.errors import Problem, ProblemType
 from shared.events.words import Action, Category, school_subject
@@ -95,8 +96,10 @@ def decide_checkpoints(asked: Asked[ExportCheckpoints], seen: Snapshot) -> Chang
 
 
 EXPORTING: tuple[Endpoint[Any], ...] = (
-    Endpoint("export", Export, "read_export", decide_export),
-    Endpoint("export-lines", ExportLines, "read_export_lines", decide_lines),
-    Endpoint("export-hashes", ExportHashes, "read_export_hashes", decide_hashes),
-    Endpoint("export-checkpoints", ExportCheckpoints, "read_export_checkpoints", decide_checkpoints),
+    Endpoint("export", Export, "read_export", decide_export, ExportReply),
+    Endpoint("export-lines", ExportLines, "read_export_lines", decide_lines, ExportLinesReply),
+    Endpoint("export-hashes", ExportHashes, "read_export_hashes", decide_hashes, ExportHashesReply),
+    Endpoint(
+        "export-checkpoints", ExportCheckpoints, "read_export_checkpoints", decide_checkpoints, ExportCheckpointsReply
+    ),
 )

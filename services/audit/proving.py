@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from services.audit.pages import may_look, shown
+from services.audit.replies import GrowthReply, LineProofReply
 from shared.errors import Problem, ProblemType
 from shared.events.words import school_subject
 from shared.tlog.merkle import TileNodes, consistency_proof, inclusion_proof
@@ -94,6 +95,6 @@ def decide_growth(asked: Asked[Growth], seen: Snapshot) -> Change:
 
 
 PROVING: tuple[Endpoint[Any], ...] = (
-    Endpoint("tlog-proof", TlogProof, "read_line_proof", decide_tlog_proof),
-    Endpoint("growth", Growth, "read_growth", decide_growth),
+    Endpoint("tlog-proof", TlogProof, "read_line_proof", decide_tlog_proof, LineProofReply),
+    Endpoint("growth", Growth, "read_growth", decide_growth, GrowthReply),
 )

@@ -15,7 +15,9 @@ from services.audit.facts import Asked as Consent
 from services.audit.judging import Page as Judged
 from services.audit.judging import part_of, review_due_at, within
 from services.audit.pages import Index, Moment, Page, may_look, page_of, shown
+from services.audit.replies import FindingsReply, JudgedReply, LinesReply
 from services.audit.story import Language, held_back, sentences
+from services.audit.told_replies import ConsentsTold, EmergenciesTold, StoryReply
 from shared.events.base import Event
 from shared.events.emergencies import EmergencyEnded, EmergencyReviewed, EmergencyStarted
 from shared.events.network import ConsentGiven
@@ -214,11 +216,11 @@ def decide_story(asked: Asked[Story], seen: Snapshot) -> Change:
 
 
 QUESTIONS: tuple[Endpoint[Any], ...] = (
-    Endpoint("findings", Findings, "read_findings", decide_findings),
-    Endpoint("judge", JudgePeriod, "read_judged", decide_judge),
-    Endpoint("exports", Exports, "read_exports", decide_exports),
-    Endpoint("log-looks", LogLooks, "read_log_looks", decide_log_looks),
-    Endpoint("break-glass", BreakGlass, "read_break_glass", decide_break_glass),
-    Endpoint("consents", Consents, "read_consents", decide_consents),
-    Endpoint("story", Story, "read_story", decide_story),
+    Endpoint("findings", Findings, "read_findings", decide_findings, FindingsReply),
+    Endpoint("judge", JudgePeriod, "read_judged", decide_judge, JudgedReply),
+    Endpoint("exports", Exports, "read_exports", decide_exports, LinesReply),
+    Endpoint("log-looks", LogLooks, "read_log_looks", decide_log_looks, LinesReply),
+    Endpoint("break-glass", BreakGlass, "read_break_glass", decide_break_glass, EmergenciesTold),
+    Endpoint("consents", Consents, "read_consents", decide_consents, ConsentsTold),
+    Endpoint("story", Story, "read_story", decide_story, StoryReply),
 )

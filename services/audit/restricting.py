@@ -15,6 +15,7 @@ from pydantic import Field
 
 from services.audit.model import SERVICE
 from services.audit.pages import Moment, may_look, shown
+from services.audit.told_replies import RestrictionReply, RestrictionsReply
 from shared import access
 from shared.access import Denial, Permit, View
 from shared.errors import Problem, ProblemType
@@ -208,8 +209,8 @@ def _change(permit: Permit, child: UUID, row: Row, fact: Fact, state: str) -> Ch
 
 
 RESTRICTING: tuple[Endpoint[Any], ...] = (
-    Endpoint("restrict-view", RestrictView, "read_restriction", decide_restrict_view),
-    Endpoint("decide-restriction", DecideRestriction, "read_restriction", decide_decide_restriction),
-    Endpoint("lift-restriction", LiftRestriction, "read_restriction", decide_lift_restriction),
-    Endpoint("restrictions", Restrictions, "read_restrictions", decide_restrictions),
+    Endpoint("restrict-view", RestrictView, "read_restriction", decide_restrict_view, RestrictionReply),
+    Endpoint("decide-restriction", DecideRestriction, "read_restriction", decide_decide_restriction, RestrictionReply),
+    Endpoint("lift-restriction", LiftRestriction, "read_restriction", decide_lift_restriction, RestrictionReply),
+    Endpoint("restrictions", Restrictions, "read_restrictions", decide_restrictions, RestrictionsReply),
 )
