@@ -38,15 +38,20 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 MARGIN = timedelta(minutes=1)
 """Events of one lane may be told in another order than they happened in, by no more than a command takes."""
 
-POSITION = "SELECT idx FROM judge_position WHERE school = $1"
+POSITION = "SELECT idx, untold FROM judge_position WHERE school = $1"
 KEEP = """
 INSERT INTO finding (school, idx, code, part, says, shows)
 SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[])
 ON CONFLICT DO NOTHING RETURNING idx, code
 """
 MOVE = """
-INSERT INTO judge_position AS p VALUES ($1, $2)
-ON CONFLICT (school) DO UPDATE SET idx = greatest(p.idx, excluded.idx)
+INSERT INTO judge_position AS p (school, idx, untold) VALUES ($1, $2, $3)
+ON CONFLICT (school) DO UPDATE SET idx = greatest(p.idx, excluded.idx), untold = p.untold || excluded.untold
+"""
+TOLD = """
+UPDATE judge_position
+   SET untold = ARRAY(SELECT one FROM unnest(untold) WITH ORDINALITY u (one, n) WHERE one <> ALL ($2) ORDER BY n)
+ WHERE school = $1
 """
 
 
@@ -201,18 +206,30 @@ async def page(conn: Connection, school: str, first: int, limit: int = PAGE) -> 
 
 
 async def judge_next(db: Database, school: str, limit: int = PAGE) -> tuple[int, list[tuple[int, str]]]:
-    """Judges the next page of a school's log; returns how many lines, and what was found that was not known."""
+    """Judges the next page of a school's log; returns how many lines, and what was found and is not told of yet."""
     async with db.school(school) as conn:
-        first = await conn.fetchval(POSITION, school) or 0
-        seen = await page(conn, school, first, limit)
+        at = await conn.fetchrow(POSITION, school)
+        seen = await page(conn, school, at["idx"] if at else 0, limit)
+    untold = [_named(one) for one in at["untold"]] if at else []
     ready = seen.ready()
     if not ready:
-        return 0, []
+        return 0, untold
     found = seen.judge(ready)
     async with db.school(school) as conn:
         new = await keep(conn, school, found)
-        await conn.execute(MOVE, school, ready[-1].idx + 1)
-    return len(ready), new
+        await conn.execute(MOVE, school, ready[-1].idx + 1, [f"{idx} {code}" for idx, code in new])
+    return len(ready), untold + new
+
+
+def _named(text: str) -> tuple[int, str]:
+    idx, _, code = text.partition(" ")
+    return int(idx), code
+
+
+async def mark_told(db: Database, school: str, found: Sequence[tuple[int, str]]) -> None:
+    """Notes that an alarm was raised for these: whoever died before it raises it once more, rather than never."""
+    async with db.school(school) as conn:
+        await conn.execute(TOLD, school, [f"{idx} {code}" for idx, code in found])
 
 
 async def keep(conn: Connection, school: str, found: Sequence[Finding]) -> list[tuple[int, str]]:
@@ -234,11 +251,13 @@ async def judge_all(at: Site) -> None:
         judged = 0
         try:
             for school in await at.db.schools():
-                lines, new = await judge_next(at.db, school)
+                lines, untold = await judge_next(at.db, school)
                 judged += lines
-                for idx, code in new:
+                for idx, code in untold:
                     text = "a line of the log was not allowed as it says: `samen audit findings`"
                     at.alarm("judge_finding", text, school=school, line=idx, finding=code)
+                if untold:
+                    await mark_told(at.db, school, untold)
         except (*LOST, asyncpg.PostgresError) as error:
             log.warning("nothing judged", extra={"code": "judge_late", "kind": type(error).__name__})
         await asyncio.sleep(LOOK_EVERY_S if not judged else 0)

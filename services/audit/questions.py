@@ -113,11 +113,12 @@ def decide_judge(asked: Asked[JudgePeriod], seen: Snapshot) -> Change:
     asked_of = within(page.lines, body.since, body.until)
     lines = [said for said in asked_of if not page.waits(said)]
     found = page.judge_anew(lines, datetime.fromisoformat(told_at) if told_at else None)
+    goes_on = len(page.lines) == body.limit and page.lines[-1].idx + 1 < seen.state["end"]
     result = {
         "judged": len(lines),
         "waiting": len(asked_of) - len(lines),
         "findings": [{**asdict(one), "part": part_of(one)} for one in found if one.idx not in kept],
-        "next": page.lines[-1].idx + 1 if len(page.lines) == body.limit else None,
+        "next": page.lines[-1].idx + 1 if goes_on else None,
     }
     return shown(permit, "judge", school, result, things=len(lines))
 

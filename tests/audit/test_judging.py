@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import asyncpg
 import pytest
 
 from deploy.databases import ServiceDatabase
-from services.audit.judging import judge_next, page
+from services.audit.judging import judge_all, judge_next, mark_told, page
 from shared.errors import Problem
 from shared.events.base import Event, Viewed
 from shared.events.words import Basis, Purpose, Role
+from shared.service import Site
 from tests.audit.histories import SLUG, History
 from tests.audit.plants import PLANTS, before_start, beyond_purpose, break_glass_without_review
 from tests.audit.support import AUDITOR, MOTHER, Journal, Log, as_owner, log_grant
@@ -33,11 +37,12 @@ async def logged(log: Log, history: History) -> list[Event]:
 
 
 async def judged(log: Log, limit: int = 7) -> list[tuple[int, str]]:
-    """Judges all that is logged; returns what is new."""
+    """Judges all that is logged and takes it as told; returns what is new."""
     found: list[tuple[int, str]] = []
     while True:
         lines, new = await judge_next(log.db, log.school, limit)
         found += new
+        await mark_told(log.db, log.school, new)
         if not lines:
             return found
 
@@ -71,6 +76,37 @@ async def test_what_was_judged_is_not_judged_again_and_a_finding_is_kept_once(lo
         await conn.execute("UPDATE judge_position SET idx = 0")  # as in a database that was put back
     assert await judged(log) == [], "what is found again is known"
     assert len(await log.rows(FOUND)) == len(planted)
+
+
+async def test_whoever_dies_before_its_alarm_leaves_it_to_the_next(log: Log) -> None:
+    history = History(8)
+    before_start(history)
+    planted = history.page(await logged(log, history))[1]
+    raised: list[tuple[object, object]] = []
+
+    def dies(*_: object, **__: object) -> None:
+        raise SystemError
+
+    def alarm(_code: str, _text: str, *, line: object, finding: object, **__: object) -> None:
+        raised.append((line, finding))
+
+    async def judges(rounds: int, alarm: Callable[..., None]) -> None:
+        schools = iter([[log.school]] * rounds)
+
+        async def next_() -> list[str]:
+            if (found := next(schools, None)) is None:
+                raise SystemError
+            return found
+
+        db = SimpleNamespace(school=log.db.school, schools=next_)
+        with pytest.raises(SystemError):
+            await judge_all(cast("Site", SimpleNamespace(db=db, alarm=alarm)))
+
+    await judges(1, dies)
+    assert len(await log.rows(FOUND)) == len(planted), "control: it was kept"
+    await judges(1, alarm)
+    assert {*raised} == planted
+    assert (await judge_next(log.db, log.school))[1] == [], "what was told is not told again"
 
 
 async def test_a_line_ahead_of_networks_lane_waits_for_it(log: Log) -> None:
@@ -165,6 +201,26 @@ async def test_a_period_judged_anew_leaves_out_what_cannot_be_judged_yet(log: Lo
     period = {"since": "2026-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
     found = await log.ask("judge", **period)
     assert (found["findings"], found["judged"], found["waiting"], found["next"]) == ([], 0, 1, None)
+
+
+async def test_a_period_judged_anew_ends_where_it_ends_in_every_lane(log: Log) -> None:
+    """Not at the log's end, each page of which is a look of its own; and not before a lane that came late."""
+    await log.settle()
+    goals, gate = Journal(log.school), Journal(log.school, "gate")
+    await log.log(goals.many(20))
+    late = gate.many(40)
+    await log.log(late[:5])
+    await log.log(goals.many(60))
+    await log.log(late[5:])
+    period = {"since": "2026-01-01T00:00:00Z", "until": late[9].recorded_at.isoformat()}
+    pages: list[dict[str, Any]] = []
+    while not pages or pages[-1]["next"] is not None:
+        more = {"first": pages[-1]["next"]} if pages else {}
+        pages.append(await log.ask("judge", limit=10, **period, **more))
+    assert sum(one["judged"] for one in pages) == 18
+    assert len(pages) == 9, "90 lines up to gate's tenth, of 120"
+    before = await log.ask("judge", limit=10, since="2025-01-01T00:00:00Z", until="2025-01-02T00:00:00Z")
+    assert (before["judged"], before["next"]) == (0, None)
 
 
 async def test_an_emergency_is_found_once_and_in_its_own_period(log: Log) -> None:
