@@ -160,6 +160,7 @@ async def verified(at: Scene, found: Found) -> None:
     env = base_environment() | {
         "SAMEN_DATABASE_URL": at.database.dsn,
         "SAMEN_LOG_PUBLIC_KEY": str(at.home.keys.log_public),
+        "SAMEN_LOG_DIR": str(at.home.log),
     }
     pipe = asyncio.subprocess.PIPE
     command = (sys.executable, "-m", "services.audit.verify", "log")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from deploy.samen.asking import as_json as print_json
 from deploy.samen.asking import do
 from deploy.samen.client import Client
 from deploy.samen.export import export, verify_pack
+from deploy.samen.log_reports import print_reports
 from deploy.samen.options import As, AsJson, School, WhyLog
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
@@ -216,7 +217,7 @@ def verify(
     as_json: AsJson = False,
     directory: Dir = None,
 ) -> None:
-    """Check whole logs, or a pack: lines, tree, signatures, producers' numbers. Exit status 0: nothing is wrong."""
+    """Check whole logs, files too, or a pack: lines, tree, signatures, numbers. Exit status 0: nothing is wrong."""
     if pack is not None:
         verify_pack(pack, key, policy, pinned, directory, school=school, as_json=as_json)
     given = {"--key": key, "--policy": policy, "--pinned": pinned}
@@ -231,12 +232,12 @@ def verify(
     announced = asyncio.run(_announced(home))
     heads = chosen(_by_school(announced), school)
     database = describe(f"postgresql://postgres@127.0.0.1:{port}/postgres", "audit", home.keys)
-    done = _verifier(home, "log", heads, SAMEN_DATABASE_URL=database.dsn)
+    done = _verifier(home, "log", heads, SAMEN_DATABASE_URL=database.dsn, SAMEN_LOG_DIR=str(home.log))
     reports = [json.loads(line) for line in done.stdout.splitlines()]
     if as_json:
         print_json(reports)
     else:
-        _print_reports(reports)
+        print_reports(reports)
     if len(reports) != len(heads):
         Console(stderr=True).print("[red]the check did not end:[/] " + escape(done.stderr[-500:]))
     raise typer.Exit(done.returncode or int(_silent(announced)))
@@ -287,20 +288,3 @@ def _by_school(announced: Json) -> dict[str, dict[str, int]]:
         for school, (_, seq, _) in schools.items():
             heads[school][producer] = seq
     return dict(sorted(heads.items()))
-
-
-def _print_reports(reports: list[Json]) -> None:
-    console = Console()
-    table = Table("school", "lines", "signed", "checkpoints", "producers", "root", "found", title="Audit logs")
-    for one in reports:
-        producers = ", ".join(f"{name} 1..{seq}" for name, seq in one["producers"].items())
-        codes = Counter(finding["code"] for finding in one["findings"])
-        found = "\n".join(f"{code}: {count}" for code, count in codes.items())
-        verdict = f"[red]{found}[/]" if found else "[green]nothing wrong[/]"
-        counts = (str(one["lines"]), str(one["signed"]), str(one["checkpoints"]))
-        table.add_row(one["school"], *counts, producers, one["root"][:16], verdict)
-    print_table(table, console)
-    for one in reports:
-        for finding in one["findings"][:10]:
-            where = f"{finding['producer']} " if finding["producer"] else ""
-            console.print(f"{one['school']}: {finding['code']} at {where}{finding['at']}")

@@ -2,7 +2,7 @@
 
 Nothing that the service keeps as computed is believed: leaves, tree and roots are computed anew from the entries,
 entries from the events, and every signature is verified. What is read is bound to the checkpoints, so a log that passes
-is the one that was signed.
+is the one that was signed. The files that readers get are held against the same lines (`fsck_files`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 
+from services.audit.fsck_files import FilesCheck
 from services.audit.model import line_of
 from shared.errors import Permanent
 from shared.events.base import GENESIS, Event
@@ -38,11 +40,17 @@ COLUMNS = ("producer", "epoch", "seq", "type", "occurred_at", "recorded_at", "ca
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: a stable code, where (an idx, a size or a seq), and in whose lane."""
+    """One thing that is wrong: a stable code, where (an idx, a size or a seq), in whose lane, or in which file."""
 
     code: str
     at: int
     producer: str = ""
+    file: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as JSON-able values; the file only where there is one."""
+        told = {"code": self.code, "at": self.at, "producer": self.producer}
+        return told | ({"file": self.file} if self.file else {})
 
 
 @dataclass(slots=True)
@@ -64,23 +72,26 @@ class Report:
     signed: int = 0
     """How many lines the newest good checkpoint covers."""
     root: str = ""
+    files: int = 0
+    """How many files were held against the lines; 0: it was not said where they are."""
     producers: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def add(self, code: str, at: int, producer: str = "") -> None:
+    def add(self, code: str, at: int, producer: str = "", file: str = "") -> None:
         """Keeps a finding; a log that is all wrong must not fill the memory."""
         if len(self.findings) < MOST_FINDINGS:
-            self.findings.append(Finding(code, at, producer))
+            self.findings.append(Finding(code, at, producer, file))
 
     def to_json(self) -> dict[str, Any]:
         """Returns the report as JSON-able values."""
-        found = [{"code": f.code, "at": f.at, "producer": f.producer} for f in self.findings]
+        found = [finding.to_json() for finding in self.findings]
         return {
             "school": self.school,
             "lines": self.lines,
             "checkpoints": self.checkpoints,
             "signed": self.signed,
             "root": self.root,
+            "files": self.files,
             "producers": self.producers,
             "findings": found,
             "ok": not found,
@@ -95,14 +106,21 @@ async def check(
     *,
     still: Sequence[str] = (),
     past: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> Report:
     """Reads the school's log from the start, a page a transaction, and reports.
 
     `verifier` is the log's public key (note.verifier_key); `heads` how far each producer says that it has come: the log
     must reach that far. `still`: older keys that sign beside it for now; `past`: those that may have signed all but the
-    newest checkpoint.
+    newest checkpoint. `folder`: where the school's log is on disk; its files must be made of these lines.
     """
     checker = _Checker(conn, school, (verifier, *still), past)
+    if folder is not None:
+        checker.files = FilesCheck(
+            folder,
+            lambda note: checker.signed(note, (verifier, *still, *past)),
+            lambda code, at, file: checker.report.add(code, at, file=file),
+        )
     return await checker.run(heads or {})
 
 
@@ -116,13 +134,14 @@ class _Checker:
         self._by_past = 0
         self._tree = Tree()
         self._lanes: dict[str, Lane] = {}
-        self._report = Report(school)
+        self.report = Report(school)
+        self.files: FilesCheck | None = None
         self._nodes: dict[tuple[int, int], bytes] = {}
         self._next = 0
 
     async def run(self, heads: Mapping[str, int]) -> Report:
         """Checks everything; each check adds what it finds to the report."""
-        report = self._report
+        report = self.report
         head = await self._page(HEAD)
         await self._replay(head[0]["size"] if head else 0)
         report.lines, report.root = self._tree.size, root(self._tree).hex()
@@ -135,6 +154,9 @@ class _Checker:
             report.add("signed_by_a_retired_key", self._by_past)
         await self._check_nodes()
         await self._check_end()
+        if self.files is not None:
+            self.files.end(report.signed)
+            report.files = self.files.files
         for producer, seq in heads.items():
             if self._lanes.get(producer, Lane()).seq < seq:
                 report.add("producer_ahead_of_log", seq, producer)
@@ -146,6 +168,8 @@ class _Checker:
         due = await anext(checkpoints, None)
         async for rows in self._lines(size):
             leaves = [self._leaf(row) for row in rows]
+            if self.files is not None:
+                self.files.take([(row["entry"].encode(), row["event"].encode()) for row in rows])
             while due is not None and due["size"] <= self._tree.size + len(leaves):
                 part = due["size"] - self._tree.size
                 self._grow(leaves[:part])
@@ -154,7 +178,7 @@ class _Checker:
                 due = await anext(checkpoints, None)
             self._grow(leaves)
         while due is not None:
-            self._report.add("checkpoint_beyond_log", due["size"])
+            self.report.add("checkpoint_beyond_log", due["size"])
             due = await anext(checkpoints, None)
 
     async def _page(self, sql: str, *args: object) -> Sequence[asyncpg.Record]:
@@ -193,7 +217,7 @@ class _Checker:
 
     def _leaf(self, row: asyncpg.Record) -> bytes:
         """Checks one line in itself and in its lane; returns its leaf hash, computed from its entry."""
-        report, idx = self._report, row["idx"]
+        report, idx = self.report, row["idx"]
         if idx != self._next:
             report.add("idx_not_dense", idx)
         self._next = idx + 1
@@ -216,19 +240,19 @@ class _Checker:
     def _follow(self, idx: int, event: Event) -> None:
         lane = self._lanes.setdefault(event.producer, Lane())
         if event.seq != lane.seq + 1:
-            self._report.add("seq_not_dense", idx, event.producer)
+            self.report.add("seq_not_dense", idx, event.producer)
         elif event.prev_hash != lane.hash:
-            self._report.add("chain_broken", idx, event.producer)
+            self.report.add("chain_broken", idx, event.producer)
         if event.epoch < lane.epoch:
-            self._report.add("epoch_went_back", idx, event.producer)
+            self.report.add("epoch_went_back", idx, event.producer)
         lane.epoch, lane.seq, lane.hash = event.epoch, event.seq, sha256(event.raw).hexdigest()
 
     def _checkpoint(self, row: asyncpg.Record) -> None:
-        report, size = self._report, row["size"]
+        report, size = self.report, row["size"]
         report.checkpoints += 1
-        signed = self._signed(row["note"], self._verifiers)
+        signed = self.signed(row["note"], self._verifiers)
         self._by_past = 0 if signed else size
-        signed = signed or self._signed(row["note"], self._past)
+        signed = signed or self.signed(row["note"], self._past)
         if signed is None:
             report.add("checkpoint_not_signed", size)
             self._by_past = 0
@@ -241,7 +265,8 @@ class _Checker:
             report.signed = size
 
     @staticmethod
-    def _signed(note: str, verifiers: Sequence[str]) -> Checkpoint | None:
+    def signed(note: str, verifiers: Sequence[str]) -> Checkpoint | None:
+        """Returns what a note signs by one of these keys; None: nothing."""
         for verifier in verifiers:
             with contextlib.suppress(BadNote):
                 return verify(note, verifier)
@@ -255,13 +280,13 @@ class _Checker:
                     name = (level, row["idx"])
                     known = self._nodes.pop(name, None)
                     if known != row["hash"] and (row["idx"] + 1) << level <= self._tree.size:
-                        self._report.add("node_does_not_fit", row["idx"])
+                        self.report.add("node_does_not_fit", row["idx"])
                 start = rows[-1]["idx"] + 1
         for _, idx in sorted(self._nodes):
-            self._report.add("node_missing", idx)
+            self.report.add("node_missing", idx)
 
     async def _check_end(self) -> None:
         """A log may not have lines beyond its head."""
         rows = await self._page(LINES, self._next, 1)
         if rows and not await self._reached(rows[0]["idx"] + 1):
-            self._report.add("line_beyond_head", rows[0]["idx"])
+            self.report.add("line_beyond_head", rows[0]["idx"])

@@ -1,8 +1,9 @@
 """Verifies from outside the service: `python -m services.audit.verify log|proof`, with the public half of
 the log's key (PEM) in SAMEN_LOG_PUBLIC_KEY; no private key is needed.
 
-`log`: reads {school: {producer: head}} from standard input, checks each school's whole log in SAMEN_DATABASE_URL, and
-prints a report a line. `proof`: reads {school, idx, entry, path, note} and needs no database. Exit status 0: all holds.
+`log`: reads {school: {producer: head}} from standard input, checks each school's whole log in SAMEN_DATABASE_URL, with
+its files in SAMEN_LOG_DIR if that is said, and prints a report a line. `proof`: reads {school, idx, entry, path, note}
+and needs no database. Exit status 0: all holds.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class VerifySettings(BaseSettings):
     log_public_key: Path
     foundation: str = "foundation"
     database_url: str = ""
+    log_dir: Path | None = None
 
 
 def public_keys(path: Path) -> LogKeys:
@@ -60,19 +62,21 @@ def proof_holds(proof: Mapping[str, Any], foundation: str, keys: LogKeys, now_s:
 
 
 async def check_logs(
-    dsn: str, heads: Mapping[str, Mapping[str, int]], foundation: str, keys: LogKeys, now_s: float
+    settings: VerifySettings, heads: Mapping[str, Mapping[str, int]], keys: LogKeys, now_s: float
 ) -> int:
     """Prints a report for each school; returns 1 when something was found."""
-    conn = await asyncpg.connect(dsn)
+    conn = await asyncpg.connect(settings.database_url)
     found = 0
     try:
         for school, known in heads.items():
-            name = origin(foundation, school)
+            name = origin(settings.foundation, school)
             still, past = (
                 [verifier_key(name, one.key) for one in keys.retired if (now_s < one.until) is now]
                 for now in (True, False)
             )
-            report = await check(conn, school, verifier_key(name, keys.current), known, still=still, past=past)
+            verifier = verifier_key(name, keys.current)
+            folder = settings.log_dir and settings.log_dir / school
+            report = await check(conn, school, verifier, known, still=still, past=past, folder=folder)
             sys.stdout.write(json.dumps(report.to_json()) + "\n")
             found = found or int(bool(report.findings))
     finally:
@@ -86,7 +90,7 @@ def main(what: str) -> int:
     keys, now_s = public_keys(settings.log_public_key), time.time()
     given = json.load(sys.stdin)
     if what == "log":
-        return asyncio.run(check_logs(settings.database_url, given, settings.foundation, keys, now_s))
+        return asyncio.run(check_logs(settings, given, keys, now_s))
     wrong = proof_holds(given, settings.foundation, keys, now_s)
     sys.stdout.write(json.dumps({"ok": not wrong, "why": wrong}) + "\n")
     return int(bool(wrong))

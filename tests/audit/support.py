@@ -120,7 +120,7 @@ class Log:
 
     def __init__(self, db: Database, school: str, folder: Path) -> None:
         self.db, self.school = db, school
-        self.logs = Logs(folder)
+        self.logs, self.folder = Logs(folder), folder / school
         self.lanes = lanes(self.logs)
         self.alarms: list[str] = []
         self.operator: str | None = None

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
@@ -9,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.databases import ServiceDatabase
 from services.audit.fsck import Report, check
+from services.audit.fsck_files import FilesCheck
 from services.audit.model import line_of
 from services.audit.store import add_lines
 from shared.tlog.merkle import leaf_hash
-from shared.tlog.note import Checkpoint, origin, sign, verifier_key
+from shared.tlog.note import Checkpoint, origin, sign, verifier_key, verify
 from tests.audit.support import KEY, Journal, Log, as_owner
 
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
@@ -21,8 +24,9 @@ Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 async def checked(log: Log, kept: ServiceDatabase, **heads: int) -> Report:
     conn = await asyncpg.connect(kept.dsn)
+    verifier = verifier_key(origin("wijzer", log.school), KEY.public_key())
     try:
-        return await check(conn, log.school, verifier_key(origin("wijzer", log.school), KEY.public_key()), heads)
+        return await check(conn, log.school, verifier, heads, folder=log.folder)
     finally:
         await conn.close()
 
@@ -195,6 +199,93 @@ async def test_a_line_of_another_school_is_found(log: Log, kept: ServiceDatabase
     async with log.db.school(log.school) as conn:
         await add_lines(conn, log.school, [line_of(event) for event in events], await log.logs.of(log.school))
     assert {f.code for f in (await checked(log, kept)).findings} == {"line_of_another_school"}
+
+
+# The files ----------------------------------------------------------------------------------------------------------
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def sign_other(path: Path) -> None:
+    path.write_text(sign(Checkpoint(Checkpoint.parse(path.read_text()).origin, 600, b"r" * 32), KEY))
+
+
+def back(path: Path) -> None:
+    """Puts an older log's files back."""
+    shutil.rmtree(path.parent)
+    (path.parent.parent / "older").rename(path.parent)
+
+
+HARMED: tuple[tuple[str, Callable[[Path], object], str, str], ...] = (
+    ("tile/0/000", flip, "file_does_not_fit", "tile/0/000"),
+    ("tile/0/001", flip, "file_does_not_fit", "tile/0/001"),
+    ("tile/1/000.p/2", flip, "file_does_not_fit", "tile/1/000.p/2"),
+    ("tile/entries/000", flip, "file_does_not_fit", "tile/entries/000"),
+    ("events/001", flip, "file_does_not_fit", "events/001"),
+    ("tile/entries/002.p/88", flip, "file_does_not_fit", "tile/entries/002.p/88"),
+    ("tile/entries/000", Path.unlink, "file_missing", "tile/entries/000"),
+    ("checkpoint", flip, "file_not_signed", "checkpoint"),
+    ("checkpoint", Path.unlink, "files_behind_log", "checkpoint"),
+    ("checkpoint", sign_other, "file_of_another_tree", "checkpoint"),
+    ("checkpoint", back, "files_behind_log", "checkpoint"),
+    ("cosigned", sign_other, "file_of_another_tree", "cosigned"),
+)
+
+
+async def test_a_byte_changed_in_an_old_file_is_found_and_named(log: Log, kept: ServiceDatabase) -> None:
+    """The service reads its last files only, so that readers outside were the first to see it."""
+    await filled(log)
+    (log.folder / "cosigned").write_text((log.folder / "checkpoint").read_text())
+    older = log.folder.parent / "older"
+    shutil.copytree(log.folder, older)
+    (older / "checkpoint").write_text((await log.rows("SELECT note FROM checkpoint WHERE size = 400"))[0]["note"])
+    good = log.folder.parent / "good"
+    shutil.copytree(log.folder, good)
+    for place, harm, code, named in HARMED:
+        harm(log.folder / place)
+        found = (await checked(log, kept)).findings
+        assert (code, named) in {(one.code, one.file) for one in found}, (place, harm)
+        assert all(one.file for one in found), "control: the database is whole"
+        if place != "checkpoint":
+            assert len(found) == 1, "and no other is named"
+        shutil.rmtree(log.folder)
+        shutil.copytree(good, log.folder)
+    report = await checked(log, kept)
+    assert (report.findings, report.files) == ([], 10)
+
+
+async def test_files_are_built_anew_from_the_database(log: Log, kept: ServiceDatabase) -> None:
+    """As the runbook has it: the folder aside, and the log's next line writes all of it again."""
+    await filled(log)
+    flip(log.folder / "tile/0/000")
+    assert [one.file for one in (await checked(log, kept)).findings] == ["tile/0/000"]
+    log.folder.rename(log.folder.with_name("aside"))
+    log.logs.forget()
+    await log.log(Journal(log.school, "gate").many(1))
+    assert await log.sign() == 1
+    report = await checked(log, kept)
+    assert (report.findings, report.signed) == ([], 611)
+
+
+async def test_a_log_that_grows_while_its_files_are_checked_is_whole(log: Log) -> None:
+    """Its last files are swept as longer ones take their place: these are compared as far as both go."""
+    await filled(log)
+    verifier = verifier_key(origin("wijzer", log.school), KEY.public_key())
+    found: list[tuple[str, int, str]] = []
+    files = FilesCheck(log.folder, lambda note: verify(note, verifier), lambda *one: found.append(one))
+    lines = await log.rows("SELECT entry, event FROM line WHERE idx < 600 ORDER BY idx")
+    files.take([(row["entry"].encode(), row["event"].encode()) for row in lines])
+    gate = Journal(log.school, "gate")
+    for count in (10, 10, 300):
+        await log.log(gate.many(count))
+        await log.sign()
+    assert not (log.folder / "tile/0/002.p/88").exists(), "control"
+    files.end(600)
+    assert found == []
 
 
 async def test_a_report_is_json(log: Log, kept: ServiceDatabase) -> None:
