@@ -76,7 +76,7 @@ class Source:
         with self.open(name) as file:
             content = file.read(most + 1)
         if len(content) > most:
-            raise BadPack(f"{name} is too large")
+            raise BadPack(f"{name}: is too large")
         return content
 
     def lines(self, name: str) -> Iterator[bytes]:

@@ -39,6 +39,8 @@ from shared.tlog.tiles import HASH_SIZE, WIDTH
 from shared.tlog.trust import LogKeys, Trust, log_keys_text
 
 HASHERS = 2
+MANIFEST_MOST, MANIFEST_A_FILE = 1 << 24, 1 << 8
+"""How large a manifest may be: the first, or the second for each file that is there. A log has one for 128 lines."""
 Progress = Callable[[int, int], None]
 
 
@@ -79,6 +81,7 @@ class _Checker:
         """What is wrong with lines whose leaf hashes are not yet compared: that is said first, while there is room."""
         self._bad = ""
         self._waiting: dict[int, list[bytes]] = {}
+        self._names = source.names()
 
     def run(self, pinned: str | None, origin: str | None) -> None:
         told = self._manifest()
@@ -113,7 +116,7 @@ class _Checker:
 
     def _manifest(self) -> Json:
         try:
-            told = json.loads(self._source.read(MANIFEST))
+            told = json.loads(self._manifest_text())
         except ValueError:
             raise BadPack(f"{MANIFEST}: not JSON") from None
         if not isinstance(told, dict) or not isinstance(told.get("files"), dict):
@@ -122,13 +125,15 @@ class _Checker:
             raise BadPack(f"{MANIFEST}: it is not {FORMAT}, which this version checks: take the version that wrote it")
         return told
 
+    def _manifest_text(self) -> bytes:
+        return self._source.read(MANIFEST, max(MANIFEST_MOST, MANIFEST_A_FILE * len(self._names)))
+
     def _begin(self, told: Json, pool: ThreadPoolExecutor) -> dict[str, Future[Json]]:
         """Has every file hashed while the lines are looked at."""
-        names = self._source.names()
-        for name, count in Counter(names).items():
+        for name, count in Counter(self._names).items():
             if count > 1:
                 self.report.add(name, "is there twice")
-        present = set(names) - {MANIFEST}
+        present = set(self._names) - {MANIFEST}
         for name in sorted(told["files"].keys() - present):
             self.report.add(name, "is missing")
         self._made.files = {name: {} for name in sorted(present)}
@@ -291,5 +296,5 @@ class _Checker:
         wanted = {MANIFEST, *files_of(made)}
         for name in sorted({MANIFEST, *made.files} ^ wanted):
             report.add(name, "is missing" if name in wanted else "does not belong to the pack")
-        if self._source.read(MANIFEST) != made.text.encode():
+        if self._manifest_text() != made.text.encode():
             report.add(MANIFEST, "does not follow from the rest of the pack")

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 from typer.testing import CliRunner
 
+from deploy.pack import verifier
 from deploy.pack.layout import EVENTS, LINES, MANIFEST
 from deploy.pack.source import BadPack
 from deploy.pack.writer import zipped
@@ -99,3 +100,15 @@ def test_the_command_names_what_is_no_file(folder: Path, tmp_path: Path) -> None
     (folder / LINES).symlink_to(tmp_path / "elsewhere")
     done = CliRunner().invoke(app, ["audit", "verify", str(folder), "--dir", str(tmp_path / "no")])
     assert (done.exit_code, "is a link or a pipe, no file" in done.output) == (1, True), done.output
+
+
+def test_a_manifest_may_grow_with_the_files_that_it_lists_and_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of a log of 14 million lines is over 16 MB, what any other small file may be."""
+    monkeypatch.setattr(verifier, "MANIFEST_MOST", 64)
+    make(tmp_path / "p", SCHOOL, entries_of(SCHOOL, 20))
+    assert checked(tmp_path / "p").findings == []
+    with (tmp_path / "p" / MANIFEST).open("a") as file:
+        file.write("\n" * 100_000)
+    assert [(one.file, one.what) for one in checked(tmp_path / "p").findings] == [(MANIFEST, "is too large")]
