@@ -7,6 +7,7 @@ line by line.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import islice
@@ -68,15 +69,16 @@ class Checked:
 
 def checked(source: Source, made: Manifest, judged: Judged) -> Generator[Checked, None, None]:
     """Yields every block of the lines of a pack, in order, checked; and that nothing follows is checked last."""
-    lines, shapes = source.lines(LINES), Shapes()
+    shapes = Shapes()
     columns = columns_of(shapes)
     whole = made.end if made.first == 0 and made.end == made.size else 0
-    for first in range(made.first, made.end, BLOCK):
-        end = min(first + BLOCK, made.end)
-        found = check(source, shapes, columns, Block(first, end, made.school, whole, judged(first, end)), lines)
-        if end == made.end and not found.bad and next(lines, None) is not None:
-            found.report.add(LINES, "has more lines than the manifest says", made.end)
-        yield found
+    with closing(source.lines(LINES)) as lines:
+        for first in range(made.first, made.end, BLOCK):
+            end = min(first + BLOCK, made.end)
+            found = check(source, shapes, columns, Block(first, end, made.school, whole, judged(first, end)), lines)
+            if end == made.end and not found.bad and next(lines, None) is not None:
+                found.report.add(LINES, "has more lines than the manifest says", made.end)
+            yield found
 
 
 def check(source: Source, shapes: Shapes, columns: Columns | None, block: Block, lines: Iterator[bytes]) -> Checked:

@@ -28,6 +28,8 @@ class Following:
     def __init__(self, source: Source, report: Report, made: Manifest, copy: IO[bytes]) -> None:
         """Read the findings and open the Parquet file (through `copy`, a file of its own)."""
         self._source, self._report, self._made = source, report, made
+        self._judged: defaultdict[int, list[Json]] = defaultdict(list)
+        self._findings = self._read_findings()  # before anything is open: a file that can't be read ends it
         self._open = ExitStack()
         self._texts: dict[str, IO[bytes] | None] = {name: self._file(name) for name in (TABLE, EVENTS)}
         self._told(TABLE, HEADER)
@@ -36,8 +38,6 @@ class Following:
         self._typed: deque[Future[bool]] = deque()
         self._same, self._blocks = True, 0
         self._tally = Tally()
-        self._judged: defaultdict[int, list[Json]] = defaultdict(list)
-        self._findings = self._read_findings()
 
     def judged(self, first: int, end: int) -> dict[int, list[Json]]:
         """Returns the findings on these lines."""

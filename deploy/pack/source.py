@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -79,7 +79,7 @@ class Source:
             raise BadPack(f"{name}: is too large")
         return content
 
-    def lines(self, name: str) -> Iterator[bytes]:
+    def lines(self, name: str) -> Generator[bytes, None, None]:
         """Yield a file's lines without their newline; raises BadPack if one is too long or has none."""
         with self.open(name) as file:
             rest = b""
