@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from heapq import merge
@@ -167,7 +167,7 @@ class _Checker:
         if self._source.read(POLICY) != (self._claimed or self._trust.policy).text.encode():
             self.report.add(POLICY, "is not the policy that you gave")
 
-    def _checkpoints(self, under: Checkpoint) -> Iterator[Checkpoint]:
+    def _checkpoints(self, under: Checkpoint) -> Generator[Checkpoint, None, None]:
         """Yields the checkpoints that are good in themselves, in the order of their sizes."""
         before, last = 0, ""
         for number, line in enumerate(self._source.lines(CHECKPOINTS), 1):
@@ -205,9 +205,10 @@ class _Checker:
 
     def _walk(self, under: Checkpoint, pinned: Checkpoint | None, following: Following) -> None:
         size = under.size
-        marks = merge(self._checkpoints(under), [pinned] if pinned and pinned.size else [], key=lambda one: one.size)
-        due = next(marks, None)
-        with closing(checked(self._source, self._made, following.judged)) as blocks:
+        signed, blocks = self._checkpoints(under), checked(self._source, self._made, following.judged)
+        with closing(signed), closing(blocks):
+            marks = merge(signed, [pinned] if pinned and pinned.size else [], key=lambda one: one.size)
+            due = next(marks, None)
             for first in range(0, size, WIDTH):
                 end = min(first + WIDTH, size)
                 leaves = things(self._source, self.report, tiles.hashes(0), first, size)
