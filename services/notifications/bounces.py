@@ -16,8 +16,8 @@ from services.notifications import address_store
 from services.notifications.dsn import Returned, read_dsn
 from services.notifications.keyring import Keyring
 from services.notifications.model import SERVICE
-from services.notifications.sender import Alarm
 from services.notifications.stopping import BOUNCED, STOP, StopAddress
+from services.notifications.turns import Alarm
 from shared.actor import Actor, service_id
 from shared.clock import Ids
 from shared.db import LOST, Database

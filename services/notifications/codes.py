@@ -18,8 +18,7 @@ from services.notifications.channel import Channel, ChannelDown, Letter, NotSent
 from services.notifications.keyring import digest_of
 from services.notifications.model import SERVICE
 from services.notifications.reaching import Reach
-from services.notifications.sender import Alarm
-from services.notifications.turns import Woken, rest_s
+from services.notifications.turns import Alarm, Woken, rest_s
 from shared.actor import Actor
 from shared.clock import Clock, Ids
 from shared.db import LOST, Database

@@ -12,7 +12,7 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -25,7 +25,7 @@ from services.notifications.pace import Pace
 from services.notifications.reaching import Nowhere, Reach, circuit_of
 from services.notifications.stopping import STOP, StopAddress
 from services.notifications.store import Due
-from services.notifications.turns import Batch, Rest, Woken, Yielding, finish, rest_s
+from services.notifications.turns import Alarm, Batch, Folded, Rest, Watch, Woken, Yielding, finish, in_turn, rest_s
 from shared.actor import Actor, service_id
 from shared.clock import Clock, Ids
 from shared.db import LOST, Database
@@ -46,12 +46,6 @@ SETTLE_AFTER_S = (0.0, 0.1, 0.5, 2.0, 5.0)
 IDLE_S = 60.0
 
 
-class Alarm(Protocol):
-    """Tells the operators (DESIGN.md "Alarms")."""
-
-    def __call__(self, code: str, text: str, **facts: object) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Sender:
     """Everything that sending through one channel needs.
@@ -70,6 +64,8 @@ class Sender:
     release_within_s: float
     patience_s: float
     pace: Pace
+    watch: Watch = field(default_factory=Watch)
+    folded: Folded = field(default_factory=Folded)
     kind: told.Channel = told.Channel.MAIL
     urgent: bool = False
     workers: int = WORKERS
@@ -83,20 +79,20 @@ class Sender:
         """Sends what falls due until cancelled; a mail under way is finished first.
 
         Only what all schools share (the mail server, the list of schools) lets all of them rest; anything else lets
-        its own school rest.
+        its own school rest. What there is to share goes round: a school that sent is looked at after those that didn't.
         """
-        now = asyncio.get_running_loop().time
+        now = self.watch.now
         failures, rests = 0, defaultdict[str, Rest](Rest)
         try:
             while True:
                 try:
                     schools = self.woken.take(now()) or await self.db.schools()
-                    sent = [await self._send_one(school, rests[school], now) for school in schools]
+                    sent = [await self._send_one(school, rests[school]) for school in in_turn(schools, rests)]
                     await self._close_idle(now() - IDLE_S)
                 except (ChannelDown, *LOST, asyncpg.PostgresError) as error:
                     failures += 1
                     self._tell(error, failures)
-                    await asyncio.sleep(rest_s(failures))
+                    await self.watch.sleep(rest_s(failures))
                 else:
                     failures = 0
                     if not any(sent):
@@ -104,19 +100,21 @@ class Sender:
         finally:
             await self._close_idle(now() + 1)
 
-    async def _send_one(self, school: str, rest: Rest, now: Callable[[], float]) -> int:
+    async def _send_one(self, school: str, rest: Rest) -> int:
         """Sends what is due in a school that does not rest. Raises ChannelDown only."""
-        if now() < rest.until:
+        if self.watch.now() < rest.until:
             return 0
         try:
             with self.yielding.going(urgent=self.urgent):
                 sent = await self.send_due(school)
         except (Problem, *LOST, asyncpg.PostgresError) as error:
             rest.failures += 1
-            rest.until = now() + rest_s(rest.failures)
+            rest.until = self.watch.now() + rest_s(rest.failures)
             self._tell(error, rest.failures)
             return 0
         rest.failures = 0
+        if sent:
+            rest.went = self.watch.now()
         return sent
 
     def _tell(self, error: Exception, failures: int) -> None:
@@ -164,7 +162,6 @@ class Sender:
             return batch
 
     async def _work(self, school: str, batch: Batch) -> None:
-        now = asyncio.get_running_loop().time
         channel = self.idle.pop()[1] if self.idle else self.channel()
         try:
             while batch.goes_on():
@@ -177,7 +174,7 @@ class Sender:
             await channel.close()
             raise
         if self.keep:
-            self.idle.append((now(), channel))
+            self.idle.append((self.watch.now(), channel))
         else:
             await channel.close()
 
@@ -195,7 +192,7 @@ class Sender:
         except (*LOST, asyncpg.PostgresError):
             raise
         except Exception as error:  # noqa: BLE001  one that can't be made must not keep back all schools' others
-            self.alarm("sending_failed", "a letter can't be sent now, and is tried again", kind=type(error).__name__)
+            self._strange(error)
             batch.refuse(due, Problem(ProblemType.UNAVAILABLE, "this one can't be made now"))
         else:
             batch.done += 1
@@ -254,10 +251,9 @@ class Sender:
         try:
             await channel.send(letter, target, self.clock.now(), before)
         except NotSent as refusal:
-            if refusal.ours:
-                self.alarm(
-                    "channel_refuses_us", "what goes through a channel waits: we are refused", reason=refusal.code
-                )
+            if refusal.ours and (times := self.folded.times(refusal.code, self.watch.now())):
+                text = "what goes through a channel waits: we are refused"
+                self.alarm("channel_refuses_us", text, reason=refusal.code, count=times)
             if refusal.gone:
                 await self._stop(school, letter.notice, target)
             if refusal.for_good:
@@ -266,9 +262,14 @@ class Sender:
                 await self.pace.failed(school, name)
             raise
         except Exception as error:  # noqa: BLE001  a library's own: one letter must not keep the others back
-            self.alarm("sending_failed", "a letter can't be sent now, and is tried again", kind=type(error).__name__)
+            self._strange(error)
             raise NotSent("unexpected", doubtful=True) from None
         await self.pace.worked(school, name)
+
+    def _strange(self, error: Exception) -> None:
+        if times := self.folded.times(type(error).__name__, self.watch.now()):
+            text = "a letter can't be sent now, and is tried again"
+            self.alarm("sending_failed", text, kind=type(error).__name__, count=times)
 
     async def _stop(self, school: str, notice: UUID, target: Target) -> None:
         code = "bounced" if self.kind is told.Channel.MAIL else "gone"

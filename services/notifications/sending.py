@@ -58,6 +58,11 @@ class SendingHouse:
     more: ChannelSettings
     woken: list[Woken] = field(default_factory=list)
 
+    @property
+    def patience_s(self) -> float:
+        """How long the most patient channel waits for the other side's word: before that no claim may lapse."""
+        return max(self.mail.patience_s, OTHER_PATIENCE_S)
+
     def works(self) -> list[Callable[[], Awaitable[None]]]:
         """Returns what must run."""
         channels, yielding = self._channels(), Yielding()
@@ -133,7 +138,7 @@ class SendingHouse:
             channel=channels[kind],
             alarm=at.alarm,
             release_within_s=at.settings.release_within_s,
-            patience_s=self.mail.patience_s,
+            patience_s=self.patience_s,
             kind=kind,
             keep=True,
             pace=Pace(at.db, kind, limits),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from services.notifications.store import Due
@@ -18,20 +19,57 @@ LONGEST_REST_S = 60.0
 SCAN_EVERY_S = 0.5
 LONGEST_YIELD_S = 1.0
 FINISH_WITHIN_S = 15.0
+SAY_AGAIN_S = 600.0
+
+
+class Alarm(Protocol):
+    """Tells the operators (DESIGN.md "Alarms")."""
+
+    def __call__(self, code: str, text: str, **facts: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """By which clock a sender rests, and how it does."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+
+
+@dataclass(slots=True)
+class Folded:
+    """What meets letter after letter is said once, and once more when it lasts."""
+
+    said: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def times(self, what: str, now: float) -> int:
+        """Returns for how many times it is to be said, this one included; 0: it was said lately."""
+        until, silent = self.said.get(what, (now, 0))
+        if now < until:
+            self.said[what] = until, silent + 1
+            return 0
+        self.said[what] = now + SAY_AGAIN_S, 0
+        return silent + 1
 
 
 @dataclass(slots=True)
 class Rest:
-    """How often in a row a school's sending failed, and until when (the loop's time) it is left alone."""
+    """How often in a row a school's sending failed, until when it is left alone, and when something of it went last."""
 
     failures: int = 0
     until: float = 0.0
+    went: float = 0.0
 
 
 def rest_s(failures: int) -> float:
     """Returns how long to rest after this many failures in a row."""
     # The power is bounded too: after a day of failures it no longer fits a float.
     return min(FIRST_REST_S * 2.0 ** min(failures, 16), LONGEST_REST_S)
+
+
+def in_turn(schools: Iterable[str], rests: Mapping[str, Rest]) -> list[str]:
+    """Returns the schools, who sent longest ago first: else the first would take all that a common limit leaves."""
+    return sorted(schools, key=lambda school: rests[school].went)
 
 
 @dataclass(slots=True)
