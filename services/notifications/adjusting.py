@@ -16,7 +16,7 @@ from pydantic import Field
 from services.notifications import words
 from services.notifications.replies import QueueReply, RuleSetReply, RulesReply
 from services.notifications.rule import AS_IT_IS, HOME_ROLES, Adjusted, Bound, Rule, read_adjusted
-from services.notifications.rules import BY_KIND
+from services.notifications.rules import ADDRESS_STOPPED, BY_KIND
 from services.notifications.times import Pace
 from shared.access import Permit
 from shared.errors import Problem, ProblemType
@@ -101,7 +101,7 @@ def out_of_bounds(rule: Rule, body: SetRule) -> tuple[str, str] | None:
     if rule.bound is Bound.FIXED:
         if not body.told or body.left_out:
             return "told", "this is always told to everyone whom it concerns: the law or safety wants it"
-        if rule.urgent and body.pace not in {None, Pace.NOW}:
+        if (rule.urgent or rule is ADDRESS_STOPPED) and body.pace not in {None, Pace.NOW}:
             return "pace", "this can't wait: it goes at once"
     if rule.bound is Bound.PARENTS and HOME_ROLES & set(body.left_out):
         return "left_out", "parents and the child are always told of this: leave out other roles only"

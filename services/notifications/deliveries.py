@@ -117,7 +117,7 @@ def _weighed(asked: Asked[ClaimDelivery], seen: Snapshot, part: Part, tries: int
     if wished is None:
         return _cancelled(part, tries, "not_wanted", permit.act)
     if wished.why is not None:
-        return _held(part, wished, permit.act, seen.now)
+        return _held(part, wished, permit.act, seen)
     if seen.clock - part.free_at > GIVE_UP_AFTER:
         values = {"state": DeliveryState.FAILED, "tries": tries, "code": "too_late"}
         return Became(part, part.told(NoticeFailed, tries, code="too_late"), permit.act, values)
@@ -162,13 +162,14 @@ def _cancelled(part: Part, tries: int, code: str, act: Act) -> Became:
     return Became(part, part.told(NoticeCancelled, tries, code=code), act, values)
 
 
-def _held(part: Part, until: Release, act: Act, now: datetime) -> Became:
+def _held(part: Part, until: Release, act: Act, seen: Snapshot) -> Became:
     """Puts it back until the recipient's hours; what goes as one message stays together, but is no new digest.
 
     The time that it is held does not count as trying: after the holidays it is not too late.
     """
     values: dict[str, Any] = {"state": DeliveryState.HELD, "release_at": until.at, "why": until.why}
-    values["due_at"] = part.free_at + (until.at - now)
+    values["due_at"] = part.free_at + (until.at - seen.now)
+    values["hours"] = read_usual(seen.state.get("hours")).number
     if until.period is not None:
         pace = Pace.WEEKLY if "W" in until.period else Pace.DAILY
         member, channel = UUID(part.notice["member"]), Channel(part.delivery["channel"])
@@ -183,14 +184,23 @@ def _held(part: Part, until: Release, act: Act, now: datetime) -> Became:
 def _whole(seen: Snapshot, became: Sequence[Became]) -> Change:
     """Returns all parts' Change; its reply tells of what was claimed, else of the first."""
     claimed = [one for one in became if one.permit is not None]
-    change = change_of(claimed or became, became)
     if not claimed:
-        return change
+        return change_of(became, became)
+    change = change_of(claimed, [_apart(one) for one in became])
     return replace(
         change,
         permits=tuple(dict.fromkeys(one.permit for one in claimed if one.permit is not None)),
         reply={**change.reply, **_where(seen), **_message(seen, claimed)},
     )
+
+
+def _apart(one: Became) -> Became:
+    """What stays behind when a message leaves is in a later one of its own: else it would count as told by this one."""
+    values, bundle = one.values or {}, one.part.delivery.get("bundle")
+    if bundle is None or values.get("state") not in {DeliveryState.HELD, DeliveryState.FAILED}:
+        return one
+    left = uuid5(UUID(bundle), values["release_at"].isoformat()) if "release_at" in values else None
+    return replace(one, values={**values, "bundle": left})
 
 
 def _message(seen: Snapshot, claimed: Sequence[Became]) -> dict[str, Any]:

@@ -156,7 +156,9 @@ def _not_by(held: Sequence[Grant], category: Category) -> str:
     return "role_left_out" if any(may_hear(grant, category) for grant in held) else "no_grant"
 
 
-def helpers_of(rule: Rule, grants: Iterable[Grant], at: datetime) -> list[tuple[Grant, Purpose]]:
+def helpers_of(
+    rule: Rule, grants: Iterable[Grant], at: datetime, left_out: frozenset[Role] = frozenset()
+) -> list[tuple[Grant, Purpose]]:
     """Returns who may ask on the school's behalf and be told of it, once each, by which grant: no parent, no child."""
     by_member: dict[UUID, list[Grant]] = {}
     for grant in grants:
@@ -166,7 +168,7 @@ def helpers_of(rule: Rule, grants: Iterable[Grant], at: datetime) -> list[tuple[
     for _, held in sorted(by_member.items()):
         asks = any(_asks(grant, rule.category) for grant in held)
         if asks and not any(grant.role in HOME_ROLES for grant in held):
-            best = _best(held, rule.category, Purpose.GUIDANCE, frozenset())
+            best = _best(held, rule.category, Purpose.GUIDANCE, left_out)
             found += [best] if best else []
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from services.notifications import rules, store, wants_store
+from services.notifications import rules, store, telling_store, wants_store
 from services.notifications.model import (
     SERVICE,
     Audience,
@@ -95,7 +95,7 @@ async def _tell(conn: Connection, events: Sequence[Event], wanted: ByType) -> li
             raise Transient("the grants that this event was judged by are not known here yet")
         kind, audience = _audience(event, wanted[event.type], known, adjusted)
         if known.last is not None:
-            await store.tell_on(conn, event, known.last)
+            await telling_store.tell_on(conn, event, known.last)
         planned += _with_acts(event, audience.notices)
         causes.append(_cause(event, kind, audience))
     await store.add_causes(conn, school, causes)
@@ -107,7 +107,7 @@ async def tell_more(conn: Connection, school: str) -> list[NewEvent] | None:
 
     None: there is no such event.
     """
-    telling = await store.get_telling(conn, school)
+    telling = await telling_store.get_telling(conn, school)
     if telling is None:
         return None
     event = telling.event
@@ -115,7 +115,7 @@ async def tell_more(conn: Connection, school: str) -> list[NewEvent] | None:
     known = access.get(event.about, store.NO_ACCESS)
     adjusted = await wants_store.get_rules(conn, school)
     kind, audience = _audience(event, EVERY[event.type], known, adjusted)
-    await store.tell_on(conn, event, known.last)
+    await telling_store.tell_on(conn, event, known.last)
     await store.add_causes(conn, school, [_cause(event, kind, audience)])
     return await _queue(conn, school, _with_acts(event, audience.notices), adjusted)
 
@@ -203,8 +203,8 @@ async def plan_ways(
             elif (until := moments.get((pace, times), UNKNOWN)) is UNKNOWN:
                 until = moments[pace, times] = plan_release(now, pace, times, off)
             bundle = bundle_id(notice.member, channel, pace, until.period) if until.period else None
-            way = store.Planned(notice.id, channel, notice.urgent, notice.queued_at, pace, until, bundle)
-            ways[notice.id].append(way)
+            when = pace, until, bundle, usual_hours.number
+            ways[notice.id].append(store.Planned(notice.id, channel, notice.urgent, notice.queued_at, *when))
     return ways
 
 

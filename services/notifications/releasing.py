@@ -72,7 +72,7 @@ UPDATE delivery d
    AND d.member = x.member AND d.channel = x.channel AND d.pace = x.pace
 """
 PUT_OFF = """
-UPDATE delivery d SET release_at = $6, period = $7, bundle = $8, version = d.version + 1
+UPDATE delivery d SET release_at = $6, period = $7, bundle = $8, hours = $9, version = d.version + 1
  WHERE d.school = $1 AND d.state = 'held' AND d.member = $2 AND d.channel = $3 AND d.pace = $4 AND d.release_at <= $5
    AND d.period IS NOT NULL
 """
@@ -139,4 +139,4 @@ async def _put_off(conn: Connection, school: str, late: Sequence[asyncpg.Record]
         if period == row["period"]:  # the hour was moved to later on the same day
             moment, period = next_digest(moment, pace, times, off)
         bundle = bundle_id(member, channel, pace, period)
-        await conn.execute(PUT_OFF, school, member, channel, pace, now, moment, period, bundle)
+        await conn.execute(PUT_OFF, school, member, channel, pace, now, moment, period, bundle, usual.number)

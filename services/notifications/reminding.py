@@ -17,8 +17,8 @@ from pydantic import Field, TypeAdapter
 from services.notifications import rules
 from services.notifications.model import SERVICE, DeliveryState, delivery_id, helpers_of, may_hear
 from services.notifications.preferences import read_preferences
-from services.notifications.rule import AS_IT_IS, HOME_ROLES, Rule, read_adjusted
-from services.notifications.times import Pace, plan_release, read_days_off, read_usual
+from services.notifications.rule import AS_IT_IS, HOME_ROLES, Adjusted, Rule, read_adjusted
+from services.notifications.times import Pace, Release, plan_release, read_days_off, read_usual
 from shared import access
 from shared.access import View
 from shared.actor import service_id
@@ -71,11 +71,15 @@ def _reminded(raw: Mapping[str, Any], seen: Snapshot, own: Act) -> tuple[list[Ro
     if round_ > ROUNDS:
         rows, events = _escalated(notice, grants, seen, act)
         return [Row("notice", id_, notice["version"], {"remind_at": None, "reminded": round_}), *rows], events
-    adjusted = read_adjusted(raw["rule"]["number"], raw["rule"]["settings"]) if raw["rule"] else AS_IT_IS
+    adjusted = _adjusted(raw["rule"])
     again = seen.now + timedelta(days=adjusted.remind_days or rule.remind_days or 7)
     row = Row("notice", id_, notice["version"], {"remind_at": again, "reminded": round_})
     fact = NoticeReminded(recipient=UUID(notice["member"]), kind=notice["kind"], round=round_)
     return [row, *_ways(raw, seen, round_)], [NewEvent(fact, about, act, thing=id_)]
+
+
+def _adjusted(row: Mapping[str, Any] | None) -> Adjusted:
+    return read_adjusted(row["number"], row["settings"]) if row else AS_IT_IS
 
 
 def _may_hear(notice: Mapping[str, Any], grants: Sequence[Grant], at: datetime) -> bool:
@@ -101,14 +105,20 @@ def _ways(raw: Mapping[str, Any], seen: Snapshot, round_: int) -> list[Row]:
         if wants.pace(notice["kind"], channel) is Pace.OFF:
             continue
         until = plan_release(seen.now, Pace.NOW, times, off)
-        rows.append(_delivery(notice, channel, round_, seen.clock, until.at if until.why else None, until.why))
+        rows.append(_delivery(notice, channel, round_, seen.clock, until, seen))
     return rows
 
 
 def _delivery(
-    notice: Mapping[str, Any], channel: Channel, round_: int, clock: datetime, held: datetime | None, why: str | None
+    notice: Mapping[str, Any],
+    channel: Channel,
+    round_: int,
+    clock: datetime,
+    until: Release,
+    seen: Snapshot,
+    pace: Pace = Pace.NOW,
 ) -> Row:
-    id_ = UUID(notice["id"])
+    id_, held = UUID(notice["id"]), until.why is not None
     values = {
         "notice": id_,
         "member": notice["member"],
@@ -117,15 +127,16 @@ def _delivery(
         "urgent": False,
         "round": round_,
         "bundle": None,
-        "pace": Pace.NOW,
+        "pace": pace,
         "period": None,
         "state": DeliveryState.HELD if held else DeliveryState.QUEUED,
         "tries": 0,
         "doubts": 0,
         "next_try_at": clock,
         "due_at": None if held else clock,
-        "release_at": held,
-        "why": why,
+        "release_at": until.at if held else None,
+        "why": until.why,
+        "hours": read_usual(seen.state["hours"]).number if held else None,
         "act": None,
         "code": None,
     }
@@ -135,23 +146,27 @@ def _delivery(
 def _escalated(
     notice: Mapping[str, Any], grants: Sequence[Grant], seen: Snapshot, act: Act
 ) -> tuple[list[Row], list[NewEvent]]:
-    """Returns a notice each for those who can help, about the child and about nothing more."""
-    source, rule = uuid5(UUID(notice["id"]), "unanswered"), rules.UNANSWERED
+    """Returns a notice each for those who can help, about the child and about nothing more, as the school wants it."""
+    source, rule, adjusted = uuid5(UUID(notice["id"]), "unanswered"), rules.UNANSWERED, _adjusted(seen.state["helping"])
+    pace = adjusted.pace or rule.pace  # other than now: the claim puts it into the digest
     rows: list[Row] = []
     events: list[NewEvent] = []
-    for grant, purpose in helpers_of(rule, grants, seen.clock):
+    for grant, purpose in helpers_of(rule, grants, seen.clock, adjusted.left_out) if adjusted.told else ():
         if str(grant.member) == notice["member"]:
             continue
-        made = _help(rule, notice, source, grant, purpose, seen)
+        made = _help(rule, notice, source, grant, purpose, seen, adjusted)
         told = {"id": str(made.id), "member": str(grant.member), "about": notice["about"]}
-        rows += [made, _delivery(told, Channel.MAIL, 0, seen.clock, None, None)]
-        fact = NoticeQueued(recipient=grant.member, kind=rule.kind, source=source, channels=(Channel.MAIL,))
+        channels = () if pace is Pace.OFF else (Channel.MAIL,)
+        rows += [made, *(_delivery(told, one, 0, seen.clock, Release(seen.now), seen, pace) for one in channels)]
+        fact = NoticeQueued(recipient=grant.member, kind=rule.kind, source=source, channels=channels)
         to = act.model_copy(update={"category": rule.category, "purpose": purpose})
         events.append(NewEvent(fact, UUID(notice["about"]), to, thing=made.id))
     return rows, events
 
 
-def _help(rule: Rule, notice: Mapping[str, Any], source: UUID, grant: Grant, purpose: Purpose, seen: Snapshot) -> Row:
+def _help(
+    rule: Rule, notice: Mapping[str, Any], source: UUID, grant: Grant, purpose: Purpose, seen: Snapshot, by: Adjusted
+) -> Row:
     values = {
         "member": str(grant.member),
         "about": notice["about"],
@@ -164,7 +179,7 @@ def _help(rule: Rule, notice: Mapping[str, Any], source: UUID, grant: Grant, pur
         "occurred_at": seen.now,
         "queued_at": seen.clock,
         "urgent": False,
-        "told": {"rule": 0, "grant": grant.id, "role": grant.role, "basis": grant.basis},
+        "told": {"rule": by.number, "grant": grant.id, "role": grant.role, "basis": grant.basis},
         "fold": None,
         "folded_into": None,
         "folds": 0,

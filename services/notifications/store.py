@@ -12,7 +12,6 @@ from asyncpg import Record
 from services.notifications.model import ALWAYS, DeliveryState, Notice, delivery_id
 from services.notifications.times import Pace, Release
 from shared.db import Connection
-from shared.events.base import Event
 from shared.events.network import Grant
 from shared.events.notifications import Channel
 from shared.events.words import Category, Purpose
@@ -42,9 +41,9 @@ WITH added AS (
     RETURNING id, member, about
 ), sent AS (
     INSERT INTO delivery (school, id, version, notice, channel, urgent, state, tries, doubts, next_try_at, due_at, member, about,
-                          pace, period, bundle, release_at, why)
+                          pace, period, bundle, release_at, why, hours)
     SELECT $1, d.id, 1, d.notice, d.channel, d.urgent, d.state, 0, 0, d.next_try_at, d.due_at, added.member, added.about,
-           d.pace, d.period, d.bundle, d.release_at, d.why
+           d.pace, d.period, d.bundle, d.release_at, d.why, d.hours
       FROM jsonb_populate_recordset(NULL::delivery, $3) d JOIN added ON added.id = d.notice
      ORDER BY d.id
 )
@@ -73,12 +72,6 @@ SELECT d.id, d.notice, d.channel, d.tries, d.version, n.member, n.about, n.kind,
 CANCEL = """
 UPDATE delivery SET state = 'cancelled', code = $3, version = version + 1 WHERE school = $1 AND id = ANY ($2)
 """
-TELL_ON = """
-INSERT INTO telling AS t (school, id, version, about, event, told_to) VALUES ($1, $2, 1, $3, $4, $5)
-ON CONFLICT (school, id) DO UPDATE SET told_to = excluded.told_to, version = t.version + 1
-"""
-TOLD_ALL = "DELETE FROM telling WHERE school = $1 AND id = $2"
-TELLING = "SELECT event, told_to FROM telling WHERE school = $1 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
 DUE = """
 SELECT d.id, n.member, d.urgent FROM delivery d JOIN notice n ON n.school = d.school AND n.id = d.notice
  WHERE d.school = $1 AND d.channel = $2 AND d.urgent >= $3 AND d.state IN ('queued', 'deferred', 'claimed')
@@ -152,6 +145,8 @@ class Planned:
     pace: Pace
     until: Release
     bundle: UUID | None = None
+    hours: int = 0
+    """The version of the school's hours that it was weighed by; 0: the foundation's."""
 
     def row(self) -> dict[str, object]:
         """Returns the row of table delivery."""
@@ -169,6 +164,7 @@ class Planned:
             "bundle": self.bundle,
             "release_at": self.until.at if held else None,
             "why": self.until.why,
+            "hours": self.hours if held else None,
         }
 
 
@@ -263,29 +259,6 @@ async def answer_notices(
     """Notes what was dealt with: (subject, thing, member or everyone's, kind); without a thing, the name of a fold."""
     if answered:
         await conn.execute(ANSWERED, school, *(list(column) for column in zip(*answered, strict=True)))
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """An event that is being told to many, and the last member it was told to."""
-
-    event: Event
-    told_to: UUID
-
-
-async def get_telling(conn: Connection, school: str) -> Telling | None:
-    """Returns, locked, an event that is being told to many; None: there is none, or another has it."""
-    row = await conn.fetchrow(TELLING, school)
-    return None if row is None else Telling(Event.parse(row["event"].encode()), row["told_to"])
-
-
-async def tell_on(conn: Connection, event: Event, told_to: UUID | None) -> None:
-    """Notes how far an event has been told; None: to everyone."""
-    if told_to is None:
-        await conn.execute(TOLD_ALL, event.school, event.id)
-    else:
-        raw = event.raw.decode()
-        await conn.execute(TELL_ON, event.school, event.id, event.about, raw, told_to)
 
 
 @dataclass(frozen=True, slots=True)

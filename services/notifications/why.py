@@ -6,7 +6,7 @@ keep. The words name no one: what somebody else is told of stays with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from services.notifications.adjusting import audience_of
 from services.notifications.preferences import own_act
 from services.notifications.replies import WhyReply
 from services.notifications.rules import BY_KIND, is_fixed
-from services.notifications.times import HERE
+from services.notifications.times import HERE, Pace
 from shared.errors import Problem, ProblemType
 from shared.events.base import NewEvent, Viewed
 from shared.events.words import Action, Category, school_subject
@@ -43,7 +43,7 @@ UNTOLD = {
 HELD = {
     "quiet_hours": "it came in quiet hours, and waits for their end",
     "days_off": "the school is closed, and it waits for the first day after",
-    "digest": "it waits for the digest that this person, or the school, has chosen",
+    "digest": "it waits for the digest that this person, the school or the foundation has chosen",
 }
 CODES = {
     "folded": "something newer about the same came before it left: that was told instead",
@@ -102,7 +102,7 @@ def decide_why(asked: Asked[Why], seen: Snapshot) -> Change:
 
 
 def _facts(seen: Snapshot, causes: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    facts = [*_told(seen.state["notices"]), *_untold(causes)]
+    facts = [*_told(seen.state["notices"], seen.state["rules"]), *_untold(causes)]
     return sorted(facts, key=lambda fact: str(fact["occurred_at"]), reverse=True)
 
 
@@ -117,7 +117,8 @@ def _of_records(kind: str) -> bool:
     return kind in BY_KIND and BY_KIND[kind].category in OF_RECORDS
 
 
-def _told(notices: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _told(notices: list[Mapping[str, Any]], rules: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    off = {(one["kind"], one["number"]) for one in rules if one["settings"].get("pace") == Pace.OFF}
     for notice in notices:
         yield {
             "notice": notice["id"],
@@ -125,7 +126,7 @@ def _told(notices: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             "kind": notice["kind"],
             "occurred_at": notice["occurred_at"],
             "told": True,
-            "words": [*_why_told(notice), *(_how(one) for one in notice["deliveries"])],
+            "words": [*_why_told(notice), *_ways(notice, off)],
         }
 
 
@@ -147,20 +148,38 @@ def _why_told(notice: Mapping[str, Any]) -> Iterator[str]:
         yield f"this person was reminded of it {notice['reminded']} times"
     if notice["remind_at"]:
         yield f"a reminder is planned for {_local(notice['remind_at'])}, unless it is answered before"
-    if not notice["deliveries"]:
-        yield "it lies in the inbox only: this person has switched this kind off for every channel"
+
+
+def _ways(notice: Mapping[str, Any], off: Container[tuple[str, int]]) -> list[str]:
+    if notice["deliveries"]:
+        return [_how(one) for one in notice["deliveries"]]
+    if (notice["kind"], notice["told"].get("rule", 0)) in off:
+        return [
+            "it lies in the inbox only: the school sends this kind out to nobody, and this person had not asked for it"
+        ]
+    return ["it lies in the inbox only: this person had switched this kind off for every channel"]
 
 
 def _how(delivery: Mapping[str, Any]) -> str:
     through = f"{'reminder' if delivery['round'] else 'notice'} through {delivery['channel']}"
     said = f"{through}: {STATES[delivery['state']]}"
     if delivery["state"] == "held":
-        return f"{said} until {_local(delivery['release_at'])}: {HELD.get(delivery['why'], delivery['why'])}"
+        held = HELD.get(delivery["why"], delivery["why"]) + _by(delivery)
+        return f"{said} until {_local(delivery['release_at'])}: {held}"
     if delivery["code"]:
         said += f": {CODES.get(delivery['code'], 'code ' + delivery['code'])}"
     if delivery["period"]:
         said += f" (in the digest of {delivery['period']})"
     return said
+
+
+def _by(delivery: Mapping[str, Any]) -> str:
+    """Names the hours that it was weighed by; of what was held before they were noted nothing."""
+    number = delivery["hours"]
+    if number is None:
+        return ""
+    whose = f"version {number} of the school's hours" if number else "the foundation's hours"
+    return f" (by {whose}, but for what this person had set)"
 
 
 def _untold(causes: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -86,6 +86,15 @@ async def test_what_the_law_and_safety_want_told_can_be_switched_off_by_no_schoo
         assert refused.value.type is ProblemType.INVALID
 
 
+@pytest.mark.parametrize("kind", ["address_stopped", *(kind for kind, rule in BY_KIND.items() if rule.urgent)])
+async def test_what_goes_at_once_whatever_is_chosen_can_not_be_slowed_down(
+    db: Database, unit: Unit, school: str, kind: str
+) -> None:
+    await keep(db, school)
+    with pytest.raises(Problem, match="at once"):
+        await set_rule(unit, school, kind, pace="daily")
+
+
 def test_withdrawals_emergencies_and_questions_are_fixed() -> None:
     fixed = {kind for kind, rule in BY_KIND.items() if rule.bound is Bound.FIXED}
     assert {"consent_asked", "consent_withdrawn", "emergency_started", "emergency_review_overdue"} <= fixed

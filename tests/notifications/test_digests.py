@@ -111,6 +111,37 @@ async def test_a_days_notices_are_one_mail_with_a_line_for_each(house: House, ti
     assert len(house.server.accepted) == 1
 
 
+async def test_what_waits_for_the_holidays_end_leaves_when_the_rest_of_its_digest_left_before(
+    house: House, time: Time
+) -> None:
+    """Of somebody who is a parent and works here too: as a parent they are told in the holidays."""
+    own = uuid4()
+    await wants(house.db, house.school, MEMBER, paces=paced("daily"))
+    await time.set(MONDAY)
+    await tell(house, CHILD, None, MEMBER)
+    as_parent = [grant(MEMBER, role=Role.GUARDIAN)]
+    await give_access(house.db, house.school, own, as_parent)
+    await house.applier.apply(house.school, "goals", [house.lane.add(accepted(), own, act(ACTOR), uuid4())])
+    tuesday = MONDAY + timedelta(hours=19, minutes=1)
+    await time.set(tuesday)
+    await let_go(house)
+    async with house.db.school(house.school) as conn:  # announced only now, or the mail server was down until now
+        off = {"2026": [["2026-03-24", "2026-03-25"]]}
+        await conn.execute(
+            "INSERT INTO days_off VALUES ($1, $2, 1, $3)", house.school, school_subject(house.school), off
+        )
+    sender = replace(house.sender(), reach=Reach(anywhere))
+    for days in (0, 1, 2):
+        await time.set(tuesday + timedelta(days=days))
+        await let_go(house)
+        await house.allow(MEMBER)
+        await give_access(house.db, house.school, own, as_parent)
+        await make_due(house.db, house.school)
+        await sender.send_due(house.school)
+        assert len(house.server.accepted) == (1 if days < 2 else 2)
+    assert {state for state, _, _ in await house.states()} == {"sent"}
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_digests_come_once_a_period_whatever_is_down_meanwhile(house: House, time: Time, seed: int) -> None:
     """Random telling, releasing and sending over the week in which the clock changes, with outages over boundaries."""

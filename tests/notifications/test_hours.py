@@ -17,6 +17,7 @@ from shared.events.notifications import HoursSet
 from shared.events.words import Purpose, Role, school_subject
 from shared.projection import Applier
 from shared.unit_run import Unit
+from tests.notifications.house import CHILD as TOLD_OF
 from tests.notifications.house import MEMBER, OTHER, House
 from tests.notifications.support import Lane, accepted, act, give_access, grant, journaled, make_due
 from tests.notifications.test_adjusting import ACTOR, CHILD, KEEPER, keep
@@ -105,8 +106,11 @@ async def test_who_has_set_nothing_is_told_in_the_schools_hours_and_a_persons_ow
     await clock.set(evening)
     await house.tell(MEMBER, OTHER)
     async with house.db.school(house.school) as conn:
-        rows = {tuple(row) for row in await conn.fetch("SELECT member, state, release_at FROM delivery")}
-    assert rows == {(MEMBER, "held", datetime(2026, 3, 29, 8, 0, tzinfo=HERE)), (OTHER, "queued", None)}
+        rows = {tuple(row) for row in await conn.fetch("SELECT member, state, release_at, hours FROM delivery")}
+    assert rows == {(MEMBER, "held", datetime(2026, 3, 29, 8, 0, tzinfo=HERE), 1), (OTHER, "queued", None, None)}
+    assert (await said(house)).endswith(
+        "for their end (by version 1 of the school's hours, but for what this person had set)"
+    )
     await house.sender().send_due(house.school)
     assert [to for to, _ in house.server.accepted] == ["twee@elders.example"]
     # Set to later while it waits: the claim goes by what holds then.
@@ -121,6 +125,50 @@ async def test_who_has_set_nothing_is_told_in_the_schools_hours_and_a_persons_ow
         assert await conn.fetchval("SELECT release_at FROM delivery WHERE state = 'held'") == datetime(
             2026, 3, 29, 9, 0, tzinfo=HERE
         )
+    assert "held until 2026-03-29 09:00" in await said(house)
+    assert "by version 2 of the school's hours" in await said(house)
+
+
+async def said(house: House) -> str:
+    """Returns what `why` says last to MEMBER of the newest event."""
+    words: list[str] = (await ask(house.unit, house.school, "why", MEMBER, about=TOLD_OF))["facts"][0]["words"]
+    return words[-1]
+
+
+async def test_a_school_that_moves_its_digests_sends_one_a_day_all_the_same(house: House, clock: Time) -> None:
+    paces = [{"kind": "all", "channel": "mail", "pace": "daily"}]
+    await wants(house.db, house.school, MEMBER, paces=paces)
+
+    async def at(day: int, hour: int, *, tells: bool = False, digest_at: int | None = None) -> int:
+        """Lets that moment come; returns how many mails went since the last."""
+        before = len(house.server.accepted)
+        await clock.set(datetime(2026, 3, day, hour, 1, tzinfo=HERE))
+        if digest_at is not None:
+            await keep(house.db, house.school)
+            await set_hours(house.unit, house.school, await number(house), digest_at=digest_at)
+        if tells:
+            await house.tell(MEMBER)
+        await let_go(house)
+        await house.allow(MEMBER)
+        await house.sender().send_due(house.school)
+        return len(house.server.accepted) - before
+
+    assert await at(27, 12, tells=True) == 0
+    assert await at(28, 7) == 1
+    assert await at(28, 11, tells=True, digest_at=18) == 0
+    assert await at(28, 18) == 0  # this day's went
+    assert await at(29, 18) == 1  # of the day that has an hour less
+    assert await at(29, 20, tells=True, digest_at=7) == 0
+    assert await at(30, 7) == 1
+    assert await at(30, 18) == 0
+    async with house.db.school(house.school) as conn:
+        periods = [row[0] for row in await conn.fetch("SELECT period FROM digest ORDER BY period")]
+    assert periods == ["2026-03-28", "2026-03-29", "2026-03-30"]
+
+
+async def number(house: House) -> int:
+    found: int = (await hours(house.unit, house.school))["number"]
+    return found
 
 
 @pytest.mark.parametrize(("days_off", "held"), [(True, {MEMBER, OTHER}), (False, set()), (None, {MEMBER})])

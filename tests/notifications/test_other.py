@@ -123,7 +123,7 @@ async def test_a_school_can_not_have_its_secret_sent_to_whoever_answers(tmp_path
 
 async def test_nothing_leaves_late_and_a_process_that_hangs_is_ended() -> None:
     async with posted() as service:
-        channel = OtherChannel(("json",), LINK, 1.0, ("127.0.0.1",))
+        channel = OtherChannel(("json",), LINK, 60.0, ("127.0.0.1",))
         target, letter = Target(f"json://127.0.0.1:{service.port}/x"), Letter(uuid4(), uuid4())
         try:
             await channel.ready()
@@ -131,10 +131,12 @@ async def test_nothing_leaves_late_and_a_process_that_hangs_is_ended() -> None:
                 await channel.send(letter, target, datetime.fromtimestamp(0, UTC), soon())
             assert service.seen == []
             service.hold.clear()
+            channel._patience_s = 1.0
             with pytest.raises(NotSent, match="outlet_hung") as hung:
                 await channel.send(letter, target, datetime.now(UTC), soon())
             assert hung.value.doubtful
             service.hold.set()
+            channel._patience_s = 60.0
             await channel.ready()  # a new one
             await channel.send(letter, target, datetime.now(UTC), soon())
         finally:

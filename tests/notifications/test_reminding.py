@@ -89,6 +89,58 @@ async def test_who_does_not_answer_is_reminded_twice_and_then_who_can_help_is_to
     assert lines == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("settings", "told", "pace"),
+    [
+        ({"told": False}, [], None),
+        ({"left_out": ["teacher"]}, [], None),
+        ({"left_out": ["therapist"]}, [HELPER], "now"),
+        ({"pace": "weekly"}, [HELPER], "weekly"),
+        ({"pace": "off"}, [HELPER], None),
+    ],
+)
+async def test_who_can_help_is_told_as_the_school_has_adjusted_it(
+    house: House, time: Time, settings: dict[str, Any], told: list[UUID], pace: str | None
+) -> None:
+    await time.set(MONDAY)
+    await asked(house, uuid4(), MONDAY)
+    async with house.db.school(house.school) as conn:
+        sql = "INSERT INTO notice_rule VALUES ($1, $2, 1, 'unanswered', 1, $3, $2, now())"
+        await conn.execute(sql, house.school, uuid4(), {"told": True, "left_out": []} | settings)
+        await conn.execute("UPDATE notice SET reminded = 2, remind_at = $1", MONDAY - timedelta(days=1))
+    await NOTICES.tell(house.unit, house.school)
+    async with house.db.school(house.school) as conn:
+        rows = await conn.fetch(
+            "SELECT n.member, n.told->'rule' AS rule, d.pace FROM notice n LEFT JOIN delivery d ON d.notice = n.id"
+            " WHERE n.kind = 'unanswered'"
+        )
+    assert [tuple(row) for row in rows] == [(one, 1, pace) for one in told]
+
+
+async def test_why_says_whose_choice_it_was_that_nothing_went_out(
+    db: Database, applier: Applier, unit: Unit, school: str
+) -> None:
+    """The school's, by the version that held then; or else the person's own."""
+    await allow(db, school)
+    lane = Lane(school, "network")
+
+    async def last() -> str:
+        thing = uuid4()
+        event = lane.add(voiced(ExpectationVoiced, thing), CHILD, act(ASKER), thing)
+        await applier.apply(school, "network", [event])
+        facts = (await ask(unit, school, "why", about=CHILD))["facts"]
+        return str(next(one["words"][-1] for one in facts if one["source"] == str(event.id)))
+
+    assert "about to be sent" in await last()
+    sql = "INSERT INTO notice_rule VALUES ($1, $2, 1, 'expectation_voiced', $3, $4, $2, now())"
+    for number, pace, says in ((1, "off", "the school sends this kind out to nobody"), (2, "now", "about to be sent")):
+        async with db.school(school) as conn:
+            await conn.execute(sql, school, uuid4(), number, {"told": True, "left_out": [], "pace": pace})
+        assert says in await last()
+    await wants(db, school, MEMBER, paces=[{"kind": "expectation_voiced", "channel": "mail", "pace": "off"}])
+    assert "this person had switched this kind off" in await last()
+
+
 async def test_a_reminder_is_a_mail_of_its_own(house: House, time: Time) -> None:
     now = datetime.now(UTC)
     await asked(house, uuid4(), now)
