@@ -85,6 +85,8 @@ class Pace:
     async def give_back(self, school: str, number: int) -> None:
         """Takes back what `begin` counted and did not go."""
         limits = self.limits
+        if limits == Limits():
+            return
         async with self.db.school(school) as conn:
             await conn.execute(GIVE_BACK, school, self.channel, -number, limits.per_minute_school, limits.per_minute)
 

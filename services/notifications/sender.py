@@ -137,11 +137,10 @@ class Sender:
         begun = len(batch.due)
         workers = [self._work(school, batch) for _ in range(min(self.workers, begun))]
         ended = await asyncio.gather(*workers, return_exceptions=True)
-        if batch.due:
-            await self.pace.give_back(school, len(batch.due))
-        others = [e for e in ended if isinstance(e, BaseException) and not isinstance(e, ChannelDown)]
-        if others:
-            raise others[0]
+        if spared := len(batch.due) + batch.spared:
+            await self.pace.give_back(school, spared)
+        for other in (e for e in ended if isinstance(e, BaseException) and not isinstance(e, ChannelDown)):
+            raise other
         down = [e for e in ended if isinstance(e, ChannelDown)]
         if len(batch.due) == begun and down:
             raise down[0]
@@ -186,7 +185,7 @@ class Sender:
     async def _take(self, channel: Channel, school: str, batch: Batch, due: Due) -> None:
         try:
             with self.yielding.going(urgent=self.urgent):
-                await self.deliver(channel, school, due)
+                left = await self.deliver(channel, school, due)
         except Problem as problem:
             batch.refuse(due, problem)
         except (*LOST, asyncpg.PostgresError):
@@ -195,11 +194,10 @@ class Sender:
             self._strange(error)
             batch.refuse(due, Problem(ProblemType.UNAVAILABLE, "this one can't be made now"))
         else:
-            batch.done += 1
-            batch.in_a_row = 0
+            batch.done, batch.in_a_row, batch.spared = batch.done + 1, 0, batch.spared + (not left)
 
-    async def deliver(self, channel: Channel, school: str, due: Due) -> None:
-        """Claims one delivery, sends it and writes down what became of it. Raises Problem when claims can't be made."""
+    async def deliver(self, channel: Channel, school: str, due: Due) -> bool:
+        """Claims one delivery, sends it, notes what became of it; False: nothing was to go. Raises Problem."""
         before = asyncio.get_running_loop().time() + self.release_within_s
         claim = ClaimDelivery(delivery=due.delivery, lasts_s=self.patience_s + CLAIM_SPARE_S)
         recipient = Actor(due.member, ActorKind.PERSON, school, SERVICE)
@@ -207,13 +205,14 @@ class Sender:
             claimed = await self.unit.run(CLAIM, Asked(recipient, school, claim, self.ids))
         except Problem as problem:
             if problem.type is ProblemType.CONFLICT:
-                return  # another replica has it
+                return False  # another replica has it
             raise
         if claimed["state"] != DeliveryState.CLAIMED:
-            return
+            return False
         became = await self._attempt(channel, school, due, claimed, before)
         claim_was = {name: claimed[name] for name in ("delivery", "parts", "tries")}
         await self._settle(school, SettleDelivery.model_validate({**claim_was, **became}, strict=False))
+        return True
 
     async def _attempt(
         self, channel: Channel, school: str, due: Due, claimed: dict[str, Any], before: float

@@ -81,6 +81,8 @@ class Batch:
     most_refusals: int
     done: int = 0
     in_a_row: int = 0
+    spared: int = 0
+    """Of what was taken up: what did not leave, so that it counts for no limit."""
     problem: Problem | None = None
 
     @classmethod
@@ -96,6 +98,7 @@ class Batch:
         """Counts a refusal: it costs this delivery its place, and the school its turn only when others fare alike."""
         self.refused[due.delivery] += 1
         self.in_a_row += 1
+        self.spared += 1
         self.problem = problem
 
 

@@ -19,7 +19,7 @@ from shared.unit_run import problem
 from tests.notifications.house import ACTOR, CHILD, MEMBER, OTHER, House
 from tests.notifications.support import Lane, accepted, act, give_access, grant
 
-Deliver = Callable[[Sender, Channel, str, Due], Awaitable[None]]
+Deliver = Callable[[Sender, Channel, str, Due], Awaitable[bool]]
 
 
 @asynccontextmanager
@@ -39,12 +39,12 @@ def refusing(monkeypatch: pytest.MonkeyPatch, refuses: Callable[[str, Due], Exce
     deliver: Deliver = Sender.deliver
     refused: list[UUID] = []
 
-    async def some(self: Sender, channel: Channel, school: str, due: Due) -> None:
+    async def some(self: Sender, channel: Channel, school: str, due: Due) -> bool:
         error = refuses(school, due)
         if error is not None:
             refused.append(due.member)
             raise error
-        await deliver(self, channel, school, due)
+        return await deliver(self, channel, school, due)
 
     monkeypatch.setattr(Sender, "deliver", some)
     return refused

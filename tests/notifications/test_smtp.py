@@ -20,7 +20,7 @@ from services.notifications.mail import MailSettings
 from services.notifications.pace import OPENS_AFTER, Limits
 from services.notifications.smtp import MailChannel
 from services.notifications.store import list_due
-from services.notifications.turns import rest_s
+from shared.errors import Problem
 from shared.events.base import Event
 from shared.events.notifications import NoticeSent
 from tests.notifications.house import MEMBER, OTHER, SETTINGS, House
@@ -91,26 +91,6 @@ async def test_a_password_is_not_said_to_a_server_that_offers_no_tls() -> None:
         await channel.close()
         await asyncio.wait_for(ended.wait(), 5)
     assert not any(line.startswith(b"AUTH") for line in said)
-
-
-async def test_down_for_an_hour_costs_no_try_and_loses_nothing(house: House) -> None:
-    await house.tell(MEMBER, OTHER)
-    port = house.server.port
-    waited = 0.0
-    sender = house.sender(1)  # nobody listens there
-    failures = 0
-    while waited < 3600:
-        with pytest.raises(ChannelDown):
-            await sender.send_due(house.school)
-        failures += 1
-        waited += rest_s(failures)  # as the sender rests: counted, and lived through by the rows
-    async with house.db.school(house.school) as conn:
-        for column in ("due_at", "next_try_at"):
-            await conn.execute(f"UPDATE delivery SET {column} = {column} - make_interval(secs => $1)", waited)
-    assert await house.states() == [("queued", 0, None)] * 2
-    await house.sender(port).send_due(house.school)
-    assert await house.states() == [("sent", 1, None)] * 2
-    assert len(house.server.ids) == 2
 
 
 async def test_a_server_that_drops_the_connection_while_it_waits_is_asked_again_at_once(house: House) -> None:
@@ -192,6 +172,33 @@ async def test_a_domain_that_keeps_refusing_is_left_alone_and_the_others_are_not
     await sender.send_due(house.school)
     codes = [code for _, _, code in await house.states()]
     assert (codes.count("rcpt_451"), codes.count("resting"), codes.count(None)) == (OPENS_AFTER, 2, 1)
+
+
+async def test_what_does_not_leave_counts_for_no_limit(house: House) -> None:
+    """What was withdrawn, what another replica has, and what can't be claimed now."""
+    for _ in range(3):
+        await house.tell(MEMBER)
+    await house.tell(OTHER)
+    senders = [house.sender() for _ in range(3)]
+    for one in senders:
+        one.pace.limits = Limits(per_minute=600, per_minute_school=600)
+    async with house.db.school(house.school) as conn:
+        await conn.execute("DELETE FROM access_lease")
+    with pytest.raises(Problem):
+        await senders[0].send_due(house.school)
+    assert house.server.accepted == []
+    assert await levels(house) < 1
+    await house.allow(OTHER)
+    await asyncio.gather(*(one.send_due(house.school) for one in senders))
+    assert sorted(state for state, _, _ in await house.states()) == ["cancelled"] * 3 + ["sent"]
+    assert await levels(house) <= 1
+
+
+async def levels(house: House) -> float:
+    """Returns how full the fuller of the two buckets is."""
+    async with house.db.school(house.school) as conn:
+        full: float = await conn.fetchval("SELECT greatest(s.level, c.level) FROM school_pace s, channel_pace c")
+    return full
 
 
 async def test_a_schools_limit_holds_the_rest_back_and_loses_nothing(house: House) -> None:
