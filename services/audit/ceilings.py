@@ -31,7 +31,7 @@ CONTENT = {
 PART = {Action.VIEW, Action.PROPOSE, Action.ANSWER, Action.SCORE, Action.DECIDE, Action.RECEIVE}
 WORK = {Purpose.GUIDANCE, Purpose.CARE_COORDINATION, Purpose.TRANSFER}
 HOME = WORK | {Purpose.OWN_DATA}
-NETWORK, LOG = {Category.NETWORK}, {Category.LOG}
+NETWORK, LOG, PLAN = {Category.NETWORK}, {Category.LOG}, {Category.PLAN}
 OUTSIDE = {Role.THERAPIST, Role.CARE_PROFESSIONAL, Role.LOCAL_TOOL}
 REVIEWERS = {Role.SCHOOL_LEADER, Role.SUPPORT_COMMITTEE, Role.SOCIAL_WORKER}
 
@@ -48,6 +48,8 @@ class Ceiling:
     needs: str = ""
     on_school: bool | None = False
     """On the school itself (True), on a child (False), on both (None)."""
+    alone: bool = False
+    """It needs no membership beside what `needs` names."""
 
     def holds(self, grant: Grant) -> bool:
         """Tells whether the grant fits under it."""
@@ -67,11 +69,11 @@ def _ceiling(
     needs: str = "",
     *,
     on_school: bool | None = False,
+    alone: bool = False,
 ) -> Ceiling:
     actions, categories, purposes = may
-    return Ceiling(
-        basis, frozenset(roles), frozenset(actions), frozenset(categories), frozenset(purposes), needs, on_school
-    )
+    reach = frozenset(actions), frozenset(categories), frozenset(purposes)
+    return Ceiling(basis, frozenset(roles), *reach, needs, on_school, alone)
 
 
 GUARDIAN, SELF = {Role.GUARDIAN}, {Role.CHILD}
@@ -90,6 +92,18 @@ CEILINGS = (
     _ceiling(Basis.AUTHORITY, GUARDIAN, ({Action.EXPORT}, WORKED_ON, HOME), "plan"),
     _ceiling(Basis.AUTHORITY, GUARDIAN, LOG_OWN, "plan"),
     _ceiling(Basis.AUTHORITY, GUARDIAN, (SHARING, NETWORK, HOME), "sharing"),
+    # By authority alone, without a part in the network.
+    _ceiling(Basis.AUTHORITY, GUARDIAN, ({Action.VIEW, Action.DECIDE, Action.RECEIVE}, PLAN, HOME), "plan", alone=True),
+    _ceiling(Basis.AUTHORITY, GUARDIAN, ({Action.VIEW}, {Category.GOALS}, HOME), "plan", alone=True),
+    _ceiling(
+        Basis.AUTHORITY,
+        GUARDIAN,
+        ({Action.VIEW, Action.ANSWER, Action.RECEIVE}, {Category.CONVERSATIONS}, HOME),
+        "plan",
+        alone=True,
+    ),
+    _ceiling(Basis.AUTHORITY, GUARDIAN, LOG_OWN, "plan", alone=True),
+    _ceiling(Basis.AUTHORITY, GUARDIAN, ({Action.CONSENT, Action.RECEIVE}, NETWORK, HOME), "sharing", alone=True),
     _ceiling(Basis.LEGAL_DUTY, GUARDIAN, ({Action.VIEW}, {Category.GOALS, Category.PLAN}, HOME)),
     _ceiling(Basis.OWN_DATA, SELF, (PART | {Action.EXPORT}, CONTENT | NETWORK, HOME), "self"),
     _ceiling(Basis.OWN_DATA, SELF, ({Action.CONSENT}, NETWORK, HOME), "self"),

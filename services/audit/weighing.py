@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.audit.ceilings import CEILINGS, REVIEWERS
+from services.audit.ceilings import CEILINGS, REVIEWERS, Ceiling
 from services.audit.facts import FOREVER, Asked, Facts, Rule, Span
 from services.audit.judged import Finding, Published, words
 from shared.events.network import Capacity, Decision, Grant, HolderRole, PolicyRule, RecipientKind
@@ -76,7 +76,7 @@ def _wrong(one: Weighing) -> str | None:
         return "grant_beyond_role"
     if Category.CONTACT in one.grant.categories and not one.on_school and _is_guardian(one):
         return "contact_of_guardian"
-    codes = [code for ceiling in fitting if (code := _unsupported(one, ceiling.needs)) is None or code]
+    codes = [code for ceiling in fitting if (code := _unsupported(one, ceiling)) is None or code]
     return None if None in codes else codes[0]
 
 
@@ -85,11 +85,12 @@ def _is_guardian(one: Weighing) -> bool:
     return any(part.member == one.grant.member and part.role is Role.GUARDIAN for part in one.facts.parts.values())
 
 
-def _unsupported(one: Weighing, needs: str) -> str | None:
+def _unsupported(one: Weighing, ceiling: Ceiling) -> str | None:
     """Returns what is missing under a grant, as a code; None: nothing."""
+    needs = ceiling.needs
     if needs == "emergency":
         return None if _has_emergency(one) else "grant_without_emergency"
-    if not _has_part(one):
+    if not ceiling.alone and not _has_part(one):
         return "grant_without_membership"
     if needs in {"plan", "sharing"} and not _has_authority(one, Decision(needs)):
         return "grant_without_authority"

@@ -10,7 +10,7 @@ from uuid import UUID
 from services.network.consent_state import state_at
 from services.network.grants import FORESEEN, Claim, claims
 from services.network.model import Child, Membership, School
-from services.network.policy import EXTERNAL, POLICY_VERSION, Standing
+from services.network.policy import EXTERNAL, HOME, POLICY_VERSION, Standing
 from services.network.safeguards import in_force
 from services.network.spans import AMSTERDAM, FOREVER, Span
 from shared.events.network import ConsentState, Decision, HolderRole, PolicyRule
@@ -23,6 +23,10 @@ RESTS_ON = {
     Standing.NO_AUTHORITY: "being a guardian without authority over the plan, until the child is 18",
     Standing.DECIDES_SELF: "being the child itself, 16 or older",
     Standing.CONSENTS_SELF: "being the child itself, 16 or older, while no curator or mentor decides on sharing",
+    Standing.PLAN_ALONE: "authority over the plan alone, while taking no part as a guardian",
+    Standing.SHARING_ALONE: (
+        "authority over sharing alone, which parents have until the child is 16, while taking no part as a guardian"
+    ),
     Standing.CONSENT: "a consent that is in force",
     Standing.EMERGENCY: "emergency access that lasts",
     Standing.REVIEW: "an emergency of someone else that waits for its review",
@@ -81,10 +85,14 @@ def explain(child: Child, school: School, asked: Question, *, discreet: bool = F
     reasons = [_member(one, child, asked.at) for one in members]
     if not members:
         reasons.append(Reason("membership", holds=False, words="Takes no part round this child or in the school."))
-    reasons += [_authority(child, asked, one) for one in (Decision.PLAN, Decision.SHARING) if _guards(members)]
+    guards = _guards(members) or any(one.holder == asked.who for one in child.authorities)
+    reasons += [_authority(child, asked, one) for one in (Decision.PLAN, Decision.SHARING) if guards]
     reasons += _consents(child, members, asked, discreet=discreet)
     reasons += [_claim(claim, asked) for claim in fitting]
     reasons += _near(found, asked) if not fitting else []
+    if not allowed and _reads_consents(child, asked):
+        words = "But what consent is asked for about this child, and who it is for, they may see by their authority."
+        reasons.append(Reason("authority", holds=True, words=words))
     if asked.category is Category.CONTACT and asked.who in child.guardians:
         words = "Is or was a guardian of this child: contact data round it is closed to guardians, in whatever role."
         reasons.append(Reason("guardian", holds=False, words=words))
@@ -95,6 +103,12 @@ def explain(child: Child, school: School, asked: Question, *, discreet: bool = F
 def _fits(claim: Claim, asked: Question) -> bool:
     rule = claim.rule
     return asked.action in rule.actions and asked.category in rule.categories and asked.purpose in rule.purposes
+
+
+def _reads_consents(child: Child, asked: Question) -> bool:
+    """Tells whether authority alone lets them read consents, which takes no grant (`authority.holder_act`)."""
+    about = asked.action is Action.VIEW and asked.category is Category.NETWORK and asked.purpose in HOME
+    return about and any(span.holds(asked.at) for span in child.sharing_spans(asked.who))
 
 
 def _guards(members: list[Membership]) -> bool:

@@ -82,4 +82,5 @@ def _concerned(asked: Asked[PolicyExplanation], seen: Snapshot) -> Permit:
 
 def _named_in(child: Child, who: UUID) -> bool:
     """Tells whether facts about this child name the person: a stranger learns not even that the child exists."""
-    return any(one.person == who for one in child.memberships) or any(one.member == who for one in child.emergencies)
+    named = [one.person for one in child.memberships] + [one.holder for one in child.authorities]
+    return who in named or any(one.member == who for one in child.emergencies)

@@ -18,6 +18,7 @@ from services.network.policy import (
     CONSENTED_ACTIONS,
     EMERGENCY_RULE,
     EXTERNAL,
+    HOLDER_RULES,
     REVIEW_RULE,
     REVIEWERS,
     SCHOOL_RULES,
@@ -27,7 +28,7 @@ from services.network.policy import (
     open_to,
 )
 from services.network.safeguards import Emergency
-from services.network.spans import EVER, FOREVER, Span, without
+from services.network.spans import EVER, FOREVER, Span, joined, without
 from shared.events.network import Decision, Grant
 from shared.events.words import NAMESPACE, Basis, Role
 
@@ -42,7 +43,10 @@ _WIDE = {role: tuple(rule for rule in WIDE_RULES if role in rule.roles) for role
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one fact may give a member: by which rule, and in which spans all that it rests on is there (maybe none)."""
+    """What one fact may give a member: by which rule, and in which spans all that it rests on is there (maybe none).
+
+    Of authority alone, `membership` stands for the part that its holder does not take.
+    """
 
     rule: Rule
     membership: Membership
@@ -73,6 +77,8 @@ def _claims(child: Child, school: School) -> Iterator[Claim]:
     for membership in child.memberships:
         for rule in _OF_CHILD[membership.role]:
             yield Claim(rule, membership, tuple(_standing(rule.standing, membership, child, held)), child.id)
+    for holder in sorted({one.holder for one in child.authorities}):
+        yield from _alone(holder, child, held)
     for membership in school.memberships:
         for rule in _WIDE[membership.role]:
             yield Claim(rule, membership, (membership.span,), child.id)
@@ -116,10 +122,22 @@ def _standing(standing: Standing, membership: Membership, child: Child, held: He
         yield from (one.within(span) for one in held[standing, person])
 
 
+def _alone(holder: UUID, child: Child, held: Held) -> Iterator[Claim]:
+    """Yields what authority gives by itself, while who has it takes no part as a guardian."""
+    taking_part = joined(one.span for one in child.memberships if one.person == holder and one.role is Role.GUARDIAN)
+    as_holder = Membership(holder, 0, child.id, holder, Role.GUARDIAN, None, None, "authority", EVER, None)
+    for rule in HOLDER_RULES:
+        if (rule.standing, holder) not in held:
+            whole = _held(rule.standing, holder, child)
+            held[rule.standing, holder] = [left for span in whole for left in without(span, taking_part)]
+        if spans := held[rule.standing, holder]:
+            yield Claim(rule, as_holder, tuple(spans), child.id)
+
+
 def _held(standing: Standing, person: UUID, child: Child) -> list[Span]:
-    if standing is Standing.PLAN_AUTHORITY:
+    if standing in {Standing.PLAN_AUTHORITY, Standing.PLAN_ALONE}:
         return child.authority_spans(person, Decision.PLAN)
-    if standing is Standing.SHARING_AUTHORITY:
+    if standing in {Standing.SHARING_AUTHORITY, Standing.SHARING_ALONE}:
         return child.sharing_spans(person)
     if person != child.id:
         return []

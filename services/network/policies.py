@@ -11,7 +11,15 @@ from pydantic import Field
 from services.network.draft import Draft, as_moment
 from services.network.members import Managing, conflict, invalid
 from services.network.model import Child, children_of, school_of
-from services.network.policy import CHILD_RULES, EMERGENCY_RULE, POLICY_VERSION, REVIEW_RULE, SCHOOL_RULES, WIDE_RULES
+from services.network.policy import (
+    CHILD_RULES,
+    EMERGENCY_RULE,
+    HOLDER_RULES,
+    POLICY_VERSION,
+    REVIEW_RULE,
+    SCHOOL_RULES,
+    WIDE_RULES,
+)
 from services.network.policy import Rule as TableRule
 from services.network.queries import also, viewed
 from services.network.safeguards import Dispute, PolicyVersion, in_force
@@ -151,7 +159,7 @@ def decide_policies(asked: Asked[Policies], seen: Snapshot) -> Change:
     permit = log or seen.require(asked, Action.VIEW, Category.NETWORK)
     policies = school_of(seen.state).policies
     tables = {
-        "child": (*CHILD_RULES, *WIDE_RULES, EMERGENCY_RULE, REVIEW_RULE),
+        "child": (*CHILD_RULES, *HOLDER_RULES, *WIDE_RULES, EMERGENCY_RULE, REVIEW_RULE),
         "school": SCHOOL_RULES,
     }
     result = {

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.network.model import Child, School
 from shared.events.words import Action, Basis, Category, Purpose, Role
 
-POLICY_VERSION = 3
+POLICY_VERSION = 4
 """Goes up with every change of what follows below, also one that takes another back: it has all grants made anew."""
 
 SCHOOL_TEAM = frozenset(
@@ -28,7 +28,7 @@ ROLES_OF_SCHOOL = SCHOOL_TEAM | WIDE | {Role.EXPERT_TEAM}
 
 
 class Standing(StrEnum):
-    """What a rule rests on, beside the membership."""
+    """What a rule rests on, beside the membership; `*_alone`: on authority without one."""
 
     MEMBER = "member"
     PLAN_AUTHORITY = "plan_authority"
@@ -36,6 +36,8 @@ class Standing(StrEnum):
     NO_AUTHORITY = "no_authority"
     DECIDES_SELF = "decides_self"
     CONSENTS_SELF = "consents_self"
+    PLAN_ALONE = "plan_alone"
+    SHARING_ALONE = "sharing_alone"
     CONSENT = "consent"
     EMERGENCY = "emergency"
     REVIEW = "review"
@@ -118,6 +120,39 @@ CHILD_RULES = (
         (Category.NETWORK, Category.CONTACT),
         WORK,
         Basis.PUBLIC_TASK,
+    ),
+)
+# Who has authority keeps the right to be told and asked (civil code 1:247, 1:253a) when they take no part, or no more:
+# what they decide on and what was done with the file, and nothing of who else is round the child (decision 0019).
+HOLDER_RULES = (
+    Rule(
+        "holder-plan",
+        GUARDIAN,
+        Standing.PLAN_ALONE,
+        (Action.VIEW, Action.DECIDE, Action.RECEIVE),
+        (Category.PLAN,),
+        HOME,
+        Basis.AUTHORITY,
+    ),
+    Rule("holder-goals", GUARDIAN, Standing.PLAN_ALONE, (Action.VIEW,), (Category.GOALS,), HOME, Basis.AUTHORITY),
+    Rule(
+        "holder-talk",
+        GUARDIAN,
+        Standing.PLAN_ALONE,
+        (Action.VIEW, Action.ANSWER, Action.RECEIVE),
+        (Category.CONVERSATIONS,),
+        HOME,
+        Basis.AUTHORITY,
+    ),
+    Rule("holder-log", GUARDIAN, Standing.PLAN_ALONE, (Action.VIEW,), (Category.LOG,), HOME[3:], Basis.AUTHORITY),
+    Rule(
+        "holder-consent",
+        GUARDIAN,
+        Standing.SHARING_ALONE,
+        (Action.CONSENT, Action.RECEIVE),
+        (Category.NETWORK,),
+        HOME,
+        Basis.AUTHORITY,
     ),
 )
 WIDE_RULES = (

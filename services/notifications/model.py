@@ -130,8 +130,10 @@ def _left_out(
     """Returns why a member is no one for this rule, whatever they may receive; None: they are."""
     if not rule.actor_too and member in {act.actor, act.on_behalf_of}:
         return "own_act"
-    if rule.needs is not None and not any(rule.needs in grant.actions for grant in held):
-        return "not_asked"
+    if rule.needs is not None and not any(
+        rule.needs in grant.actions and rule.category in grant.categories for grant in held
+    ):
+        return "not_in_circle" if rule.needs is Action.VIEW else "not_asked"
     if rule.askers and (
         any(grant.role in HOME_ROLES for grant in held) or not any(_asks(grant, rule.category) for grant in held)
     ):

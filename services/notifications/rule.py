@@ -37,7 +37,8 @@ class Answers:
 class Rule:
     """Which event makes which notice, and whose: those who may receive `category` of its subject now.
 
-    `needs`: only for those who may also do this to the subject (who is asked for consent must be able to give it).
+    `needs`: only for those who may also do this to the category (who is asked for consent must be able to give it; who
+    hears that someone left must be able to see who is there).
     """
 
     kind: str

@@ -92,8 +92,10 @@ CONVERSATIONS: Table = {
 }
 
 
-def _network(kind: str, *, states: tuple[ConsentState, ...] = (), bound: Bound = Bound.FREE) -> Rule:
-    return Rule(kind, Category.NETWORK, states=frozenset(states), bound=bound)
+def _network(
+    kind: str, *, states: tuple[ConsentState, ...] = (), bound: Bound = Bound.FREE, needs: Action | None = None
+) -> Rule:
+    return Rule(kind, Category.NETWORK, needs=needs, states=frozenset(states), bound=bound)
 
 
 # Of two who decide the answers differ: both are told so, who made it so too, and neither who said what. It comes before
@@ -123,7 +125,8 @@ NETWORK: Table = {
     network.ConsentRefused: Rule("consent_refused", Category.NETWORK, askers=True, bound=Bound.FIXED),
     # For everyone: who shared on it must stop, and the other parent has a right to know that nothing is shared.
     network.ConsentWithdrawn: Rule("consent_withdrawn", Category.NETWORK, urgent=True, bound=Bound.FIXED),
-    membership.MembershipEnded: _network("membership_ended"),
+    # Not for who is here by authority alone: who takes part is not theirs to see.
+    membership.MembershipEnded: _network("membership_ended", needs=Action.VIEW),
     network.ConsentRenewalDue: Rule("consent_renewal_due", Category.NETWORK, bound=Bound.PARENTS, remind_days=14),
     network.DisputeNoted: _network("dispute_noted", bound=Bound.PARENTS),
     network.DisputeSettled: _network("dispute_settled", bound=Bound.PARENTS),

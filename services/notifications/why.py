@@ -34,6 +34,7 @@ class Why(Query):
 UNTOLD = {
     "own_act": "it was this person's own act: nobody is told of what they did themselves",
     "not_asked": "only who can answer it is told, and this person could not then",
+    "not_in_circle": "only who may see who takes part is told, and this person was here by authority alone",
     "not_for_role": "only who asks on the school's behalf is told, and never a parent or the child",
     "not_concerned": "only those whom it concerned were told, and this person was not one of them",
     "role_left_out": "the school had chosen not to tell people in this person's role",

@@ -139,6 +139,10 @@ class History:
         grants = self.set_of(subject, position)[2]
         return [g for g in grants if g.valid_from <= self.at and (g.valid_until is None or g.valid_until > soon)]
 
+    def holders(self, child: Child) -> list[UUID]:
+        """Returns who has authority now."""
+        return sorted({one.holder for one in child.authorities if one.ends_at is None})
+
     def act_of(self, grant: Grant, subject: UUID, position: int | None = None, **more: Any) -> Act:  # noqa: ANN401  fields
         """Returns an act that the grant allows."""
         words = (self.random.choice(grant.actions), self.random.choice(grant.categories))
@@ -207,7 +211,7 @@ class History:
     def look_by_authority(self, who: UUID | None = None) -> Event:
         """A holder whose membership is over looks at the consents, without a grant; or `who`, who holds nothing."""
         child = self.some_child()
-        act = self._act(who or child.authorities[0].holder, None, Action.VIEW, Category.NETWORK, Purpose.OWN_DATA)
+        act = self._act(who or self.holders(child)[0], None, Action.VIEW, Category.NETWORK, Purpose.OWN_DATA)
         act = act.model_copy(update={"basis": Basis.AUTHORITY, "role": Role.GUARDIAN})
         return self.tell(Viewed(query="consents", things=1), act, child.id)
 
@@ -273,7 +277,7 @@ class History:
         base = (child.id, Purpose.CARE_COORDINATION, RecipientKind.MEMBER, outside[0].person, kinds, 1)
         one = Consent(self._person(), 1, *base, self.at, ends_at, ConsentState.ASKED, ())
         self._answered(child, one, told.ConsentAsked, self.manage())
-        for holder in sorted({held.holder for held in child.authorities}):
+        for holder in self.holders(child):
             child, one = self.children[child.id], self._newest(child.id, one.id)
             kind = self.random.choice((AnswerKind.GIVEN, AnswerKind.GIVEN, AnswerKind.GIVEN, AnswerKind.REFUSED))
             self._answer(child, one, holder, kind)
@@ -330,6 +334,23 @@ class History:
         self.holds_everywhere(child.id, act, applied)
         return child.id, one.person, before
 
+    def end_guardian(self) -> tuple[UUID, Membership] | None:
+        """Ends the part of one of two guardians, whose authority goes on; returns child and membership."""
+        for child in self.children.values():
+            parts = [one for one in child.memberships if one.role is Role.GUARDIAN and one.is_open(self.at)]
+            taking_part = [one for one in parts if one.person in self.holders(child)]
+            if len(taking_part) > 1:
+                return child.id, self._leaves(child, self.random.choice(taking_part))
+        return None
+
+    def _leaves(self, child: Child, one: Membership) -> Membership:
+        act, ended = self.manage(), replace(one, ends_at=self.at)
+        words = {"membership": one.id, "member": one.person, "role": one.role, "ends_at": self.at, "reason": "ended"}
+        self.tell(told.MembershipEnded(**words), act, child.id, one.id)
+        rest = tuple(ended if m.id == one.id else m for m in child.memberships)
+        self.holds_everywhere(child.id, act, self.publish(replace(child, memberships=rest), act))
+        return ended
+
     def join(self) -> None:
         """Somebody of the team joins, now or tomorrow, and may leave by itself."""
         child, act = self.some_child(), self.manage()
@@ -379,7 +400,7 @@ class History:
     def live(self, steps: int) -> None:
         """Plays honest steps."""
         ways = (self.look, self.look, self.look, self.refuse, self.audit, self.notify, self.consent, self.join)
-        rare = (self.end_member, self.break_glass, self.enrol, self.look_by_authority, self.restrict)
+        rare = (self.end_member, self.end_guardian, self.break_glass, self.enrol, self.look_by_authority, self.restrict)
         for _ in range(steps):
             self.pass_time()
             self.random.choice(rare if self.random.random() < 0.1 else ways)()

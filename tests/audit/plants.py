@@ -28,7 +28,7 @@ def _given(h: History) -> tuple[UUID, Consent]:
     base = (child.id, Purpose.GUIDANCE, RecipientKind.MEMBER, outside.person, (Category.PLAN,), 1)
     one = Consent(h._person(), 1, *base, h.at, h.at + timedelta(days=300), ConsentState.ASKED, ())
     h._answered(child, one, told.ConsentAsked, h.manage())
-    for holder in sorted({held.holder for held in child.authorities}):
+    for holder in h.holders(child):
         h._answer(h.children[child.id], h._newest(child.id, one.id), holder, AnswerKind.GIVEN)
     return child.id, h._newest(child.id, one.id)
 
@@ -237,6 +237,34 @@ def granted_before_the_membership(h: History) -> None:
     _odd(h, "grant_without_membership", valid_from=h.at - timedelta(days=900))
 
 
+def _left_alone(h: History) -> tuple[UUID, Grant]:
+    """Has a guardian leave who keeps the authority; returns child and the grant that it gives on the plan."""
+    left = h.end_guardian()
+    while left is None:
+        h.enrol()
+        left = h.end_guardian()
+    child, one = left
+    own = [g for g in h.holding(child) if g.member == one.person]
+    return child, next(g for g in own if Action.DECIDE in g.actions)
+
+
+def granted_the_care_by_authority_alone(h: History) -> None:
+    child, grant = _left_alone(h)
+    odd = grant.model_copy(update={"id": h._person(), "actions": (Action.VIEW,), "categories": (Category.CARE,)})
+    _publish(h, child, "grant_without_membership", odd)
+
+
+def granted_by_authority_that_ended(h: History) -> None:
+    """Who takes no part any more has authority no more, and is told of the plan nevertheless."""
+    child_id, grant = _left_alone(h)
+    child, act = h.children[child_id], h.manage()
+    held = next(one for one in child.authorities if one.holder == grant.member)
+    h.tell(told.AuthorityEnded(authority=held.id, holder=held.holder, ends_at=h.at), act, child_id)
+    rest = tuple(replace(one, ends_at=h.at) if one is held else one for one in child.authorities)
+    h.publish(replace(child, authorities=rest), act)
+    _publish(h, child_id, "grant_without_membership", grant.model_copy(update={"id": h._person()}))
+
+
 def granted_without_a_yes(h: History) -> None:
     child_id, one = _given(h)
     grant = _of_consent(h, child_id, one)
@@ -308,7 +336,7 @@ def _tool_given(h: History) -> tuple[UUID, Consent]:
     base = (child.id, Purpose.LOCAL_TOOL, RecipientKind.MEMBER, tool.person, (Category.GOALS,), 1)
     one = Consent(h._person(), 1, *base, h.at, h.at + timedelta(days=300), ConsentState.ASKED, ())
     h._answered(h.children[child.id], one, told.ConsentAsked, h.manage())
-    for holder in sorted({held.holder for held in child.authorities}):
+    for holder in h.holders(child):
         h._answer(h.children[child.id], h._newest(child.id, one.id), holder, AnswerKind.GIVEN)
     h.put_out(child.id, _of_consent(h, child.id, h._newest(child.id, one.id)))
     return child.id, h._newest(child.id, one.id)
@@ -371,6 +399,8 @@ PLANTS: Mapping[str, Plant] = {
         granted_contact_to_a_guardian,
         granted_without_authority,
         granted_before_the_membership,
+        granted_the_care_by_authority_alone,
+        granted_by_authority_that_ended,
         granted_without_a_yes,
         granted_on_half_a_yes,
         granted_beyond_the_consent,

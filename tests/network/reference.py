@@ -65,6 +65,7 @@ def may(
     in_school = [one for one in school.memberships if one.person == who and holds(one, at)]
     return (
         any(_round_child(child, one, *asked, at) for one in round_child)
+        or (not any(one.role is Role.GUARDIAN for one in round_child) and _by_authority(child, who, *asked, at))
         or any(_in_school(one, *asked) for one in in_school)
         or _emergency(child, school, who, *asked, at)
         or _reviewing(child, [*round_child, *in_school], who, *asked, at)
@@ -103,6 +104,22 @@ def _guardian(child: Child, me: UUID, action: Action, category: Category, purpos
         return True
     informed = not plans and age(child.born_on, at) < 18
     return informed and action is Action.VIEW and category in {Category.GOALS, Category.PLAN}
+
+
+def _by_authority(child: Child, me: UUID, action: Action, category: Category, purpose: Purpose, at: datetime) -> bool:
+    """Who decides, and takes no part as a guardian: is asked and told what there is to decide, and sees the log."""
+    plans = any(one.holder == me for one in deciding(child, Decision.PLAN, at))
+    shares = me in deciders(child, at) - {child.id}
+    if category is Category.LOG:
+        return plans and action is Action.VIEW and purpose is Purpose.OWN_DATA
+    if category is Category.NETWORK:
+        return shares and action in {Action.CONSENT, Action.RECEIVE} and purpose in AT_HOME
+    allowed = {
+        Category.PLAN: {Action.VIEW, Action.DECIDE, Action.RECEIVE},
+        Category.CONVERSATIONS: {Action.VIEW, Action.ANSWER, Action.RECEIVE},
+        Category.GOALS: {Action.VIEW},
+    }
+    return plans and action in allowed.get(category, set()) and purpose in AT_HOME
 
 
 def _young_person(child: Child, me: UUID, action: Action, category: Category, purpose: Purpose, at: datetime) -> bool:

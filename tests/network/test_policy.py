@@ -12,7 +12,7 @@ from hypothesis import given
 from services.network.grants import FORESEEN, child_grants, school_grants
 from services.network.model import AnswerKind, Child, School
 from services.network.policy import EXTERNAL, WIDE
-from services.network.spans import FOREVER, Span, day_start
+from services.network.spans import FOREVER, Span, day_start, joined
 from shared.events.network import Decision, Grant, RecipientKind
 from shared.events.words import Action, Basis, Category, Purpose, Role
 from tests.network.facts import (
@@ -188,7 +188,7 @@ def _span(grant: Grant) -> Span:
 
 
 @given(CHILDREN, SCHOOLS, MOMENTS)
-def test_no_grant_without_a_membership_that_covers_all_of_it(facts: Child, staff: School, at: datetime) -> None:
+def test_no_grant_without_a_part_or_authority_that_covers_all_of_it(facts: Child, staff: School, at: datetime) -> None:
     for grant in child_grants(facts, staff, at):
         circle = staff.memberships if grant.role in WIDE else facts.memberships
         span = _span(grant)
@@ -199,8 +199,23 @@ def test_no_grant_without_a_membership_that_covers_all_of_it(facts: Child, staff
             and one.span.since <= span.since
             and span.until <= one.span.until
             for one in circle
-        )
+        ) or (_by_authority(grant) and _covers(facts, grant))
         assert span.until > at
+
+
+def _by_authority(grant: Grant) -> bool:
+    return (grant.role, grant.basis) == (Role.GUARDIAN, Basis.AUTHORITY) and not {*grant.actions} & {
+        Action.PROPOSE,
+        Action.SCORE,
+        Action.EXPORT,
+        Action.MANAGE,
+    }
+
+
+def _covers(facts: Child, grant: Grant) -> bool:
+    matter = Decision.SHARING if Action.CONSENT in grant.actions else Decision.PLAN
+    held = joined(one.span for one in facts.authorities if one.holder == grant.member and matter in one.scope)
+    return any(_span(grant).within(one) == _span(grant) for one in held)
 
 
 @given(CHILDREN, SCHOOLS, MOMENTS)
@@ -231,10 +246,12 @@ def test_a_withdrawal_leaves_nothing_that_rested_on_it_and_takes_nothing_else(fa
 
 
 @given(CHILDREN, SCHOOLS)
-def test_an_ended_membership_gives_nothing(facts: Child, staff: School) -> None:
+def test_an_ended_membership_gives_nothing_and_leaves_what_authority_gives_alone(facts: Child, staff: School) -> None:
     over = tuple(replace(one, ends_at=NOW) for one in facts.memberships)
     gone = replace(staff, memberships=tuple(replace(one, ends_at=NOW) for one in staff.memberships))
-    assert child_grants(replace(facts, memberships=over), gone, NOW) == ()
+    left = child_grants(replace(facts, memberships=over), gone, NOW)
+    assert all(_by_authority(grant) and _covers(facts, grant) for grant in left)
+    assert child_grants(replace(facts, memberships=over, authorities=()), gone, NOW) == ()
     assert school_grants(gone, NOW) == ()
 
 
