@@ -96,7 +96,7 @@ def end_membership(
 ) -> None:
     """End a membership, with all access that hung on it. No roster brings it back: `add-member` does.
 
-    Authority is apart: who has it still answers consents, until `end-authority`.
+    Authority is apart: who has it is still told and asked what it is about, until `end-authority`, or `withhold`.
     """
     body = {"subject": str(subject), "membership": str(membership), "version": version, "reason": reason}
     reply = command(directory, school, person, "end-membership", body | {"ends_on": _day(ends)})
@@ -156,6 +156,39 @@ def end_authority(
     say(f"{_ended(ends)}: version {reply['version']}")
 
 
+def withhold(
+    child: ChildId,
+    guardian: Annotated[UUID, typer.Argument(help="Who is or was a guardian of this child.")],
+    school: School,
+    person: As,
+    source: Annotated[str, typer.Option("--source", help="On what it rests: a code such as court.")],
+    ends: Until = None,
+    directory: Dir = None,
+) -> None:
+    """Withhold all that is told and shown of a child from a guardian, by a court's ruling or in the child's interest.
+
+    It ends no authority: who has it still answers consents. `restore` ends it; `samen policy deciders` shows it.
+    """
+    body = {"child": str(child), "guardian": str(guardian), "source": source, "ends_on": _day(ends)}
+    reply = command(directory, school, person, "withhold-information", body)
+    say(f"withheld: {reply['withholding']} version {reply['version']}")
+
+
+def restore(
+    child: ChildId,
+    withholding: Annotated[UUID, typer.Argument(help="What is withheld, by its id (`samen policy deciders`).")],
+    school: School,
+    person: As,
+    ends: EndsOn = None,
+    version: Version = 1,
+    directory: Dir = None,
+) -> None:
+    """End what is withheld from a guardian, who is told and shown again what the facts give."""
+    body = {"child": str(child), "withholding": str(withholding), "version": version, "ends_on": _day(ends)}
+    reply = command(directory, school, person, "restore-information", body)
+    say(f"{_ended(ends)}: version {reply['version']}")
+
+
 def _stop(text: str) -> None:
     Console(stderr=True, soft_wrap=True).print(f"[red]{text}[/]")
     raise typer.Exit(1)
@@ -173,7 +206,7 @@ def _ended(moment: datetime | None) -> str:
     return f"ends on {_day(moment)}" if moment else "ended"
 
 
-COMMANDS = (add_member, end_membership, add_organisation, record_authority, end_authority)
+COMMANDS = (add_member, end_membership, add_organisation, record_authority, end_authority, withhold, restore)
 
 
 def add_to(app: typer.Typer) -> None:

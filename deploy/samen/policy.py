@@ -143,7 +143,7 @@ def deciders(
     as_json_: AsJson = False,
     directory: Dir = None,
 ) -> None:
-    """Show who decides on what about a child, by which rule, and disputes."""
+    """Show who decides on what about a child, by which rule, disputes, and what is withheld from whom."""
     found = ask_network(directory, school, person, "deciders", {"child": str(child), "purpose": asking_for.value})
     if as_json_:
         as_json(found)
@@ -162,6 +162,10 @@ def deciders(
         note = f": {one['note']}" if one["note"] else ""
         words = f"dispute {one['dispute']} v{one['version']}, {one['decision']}, {_day(one['starts_at'])}{until}{note}"
         console.print(escape(words), soft_wrap=True)
+    for one in found["withheld"]:
+        until = f" until {_day(one['ends_at'])}" if one["ends_at"] else ""
+        words = f"withheld from {one['guardian']}: {one['withholding']} v{one['version']}, source {one['source']}, "
+        console.print(escape(f"{words}{_day(one['starts_at'])}{until}"), soft_wrap=True)
 
 
 @app.command()

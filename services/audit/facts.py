@@ -39,10 +39,12 @@ FACTS = by_type(
         emergencies.EmergencyReviewed,
         told.DisputeNoted,
         told.DisputeSettled,
+        told.InformationWithheld,
+        told.InformationRestored,
         told.PolicySet,
     )
 )
-"""The events that grants are held against; 0002_judge.sql has an index over these very types."""
+"""The events that grants are held against; 0013_withheld.sql has an index over these very types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ class Facts:
     consents: dict[UUID, Asked] = field(default_factory=dict)
     glasses: dict[UUID, Glass] = field(default_factory=dict)
     disputes: dict[UUID, tuple[Decision, Span]] = field(default_factory=dict)
+    withheld: dict[UUID, tuple[UUID, Span]] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
 
     def take(self, events: Iterable[Event]) -> Facts:
@@ -160,6 +163,7 @@ class Facts:
                 self._authority(event)
                 self._consent(event)
                 self._emergency(event)
+                self._withheld(event)
                 self.seq = event.seq
         return self
 
@@ -214,6 +218,16 @@ class Facts:
             self.rules.append(
                 Rule(one_rule.decision, one_rule.number, one_rule.rule, one_rule.starts_at, event.recorded_at)
             )
+
+    def _withheld(self, event: Event) -> None:
+        if event.is_a(told.InformationWithheld):
+            one = event.fact(told.InformationWithheld)
+            self.withheld[one.withholding] = (one.guardian, Span(one.starts_at, one.ends_at or FOREVER))
+        elif event.is_a(told.InformationRestored):
+            over = event.fact(told.InformationRestored)
+            if over.withholding in self.withheld:
+                guardian, span = self.withheld[over.withholding]
+                self.withheld[over.withholding] = (guardian, Span(span.since, over.ends_at))
 
     def _consent(self, event: Event) -> None:
         facts: tuple[type[Fact], ...] = (told.ConsentAsked, told.ConsentSettled, told.ConsentEnded, *ANSWERS)

@@ -57,6 +57,10 @@ def _later(moment: datetime, weighing: Weighing) -> datetime:
     return moment if moment == FOREVER else moment + weighing.slack
 
 
+def _earlier(moment: datetime, weighing: Weighing) -> datetime:
+    return moment if moment == FOREVER else moment - weighing.slack
+
+
 def weigh(published: Published, facts: Facts, school: Facts, *, on_school: bool) -> Iterator[Finding]:
     """Yields the grants of a set that do not rest on what was told up to it."""
     ahead = published.happened_at - published.at
@@ -76,6 +80,8 @@ def _wrong(one: Weighing) -> str | None:
         return "grant_beyond_role"
     if Category.CONTACT in one.grant.categories and not one.on_school and _is_guardian(one):
         return "contact_of_guardian"
+    if _is_withheld(one):
+        return "grant_while_withheld"
     codes = [code for ceiling in fitting if (code := _unsupported(one, ceiling)) is None or code]
     return None if None in codes else codes[0]
 
@@ -83,6 +89,15 @@ def _wrong(one: Weighing) -> str | None:
 def _is_guardian(one: Weighing) -> bool:
     """Tells whether the member is or was a guardian of the child: such a one has contact data in no role at all."""
     return any(part.member == one.grant.member and part.role is Role.GUARDIAN for part in one.facts.parts.values())
+
+
+def _is_withheld(one: Weighing) -> bool:
+    """Tells whether for some of the grant's time nothing of the child was to be told to its member."""
+    return any(
+        member == one.grant.member
+        and max(span.since, one.span.since) + one.slack < _earlier(min(span.until, one.span.until), one)
+        for member, span in one.facts.withheld.values()
+    )
 
 
 def _unsupported(one: Weighing, ceiling: Ceiling) -> str | None:

@@ -102,6 +102,12 @@ from services.network.school import (
     decide_open_school,
     decide_regrant,
 )
+from services.network.withholding import (
+    RestoreInformation,
+    WithholdInformation,
+    decide_restore_information,
+    decide_withhold_information,
+)
 from shared.erasure import preview
 from shared.unit import Endpoint
 
@@ -143,6 +149,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("set-policy", SetPolicy, "read_school", decide_set_policy),
     Endpoint("note-dispute", NoteDispute, "read_child", decide_note_dispute),
     Endpoint("settle-dispute", SettleDispute, "read_child", decide_settle_dispute),
+    Endpoint("withhold-information", WithholdInformation, "read_child", decide_withhold_information),
+    Endpoint("restore-information", RestoreInformation, "read_child", decide_restore_information),
     Endpoint("policies", Policies, "read_school", decide_policies),
     Endpoint("deciders", Deciders, "read_deciders", decide_deciders),
     Endpoint("policy-explanation", PolicyExplanation, "read_child", decide_policy_explanation),

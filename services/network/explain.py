@@ -96,6 +96,7 @@ def explain(child: Child, school: School, asked: Question, *, discreet: bool = F
     if asked.category is Category.CONTACT and asked.who in child.guardians:
         words = "Is or was a guardian of this child: contact data round it is closed to guardians, in whatever role."
         reasons.append(Reason("guardian", holds=False, words=words))
+    reasons += _withheld(child, asked, discreet=discreet)
     reasons.append(Reason("tables", holds=allowed, words=f"Decided by version {POLICY_VERSION} of the rules."))
     return Explanation(allowed, tuple(reasons))
 
@@ -131,6 +132,17 @@ def _authority(child: Child, asked: Question, decision: Decision) -> Reason:
             return Reason("authority", holds=True, words=words)
     why = "what was on record does not hold at that moment" if held else "none is on record"
     return Reason("authority", holds=False, words=f"Has no authority over {decision.value}: {why}.")
+
+
+def _withheld(child: Child, asked: Question, *, discreet: bool) -> list[Reason]:
+    reasons = []
+    for one in child.withheld:
+        span = Span(one.starts_at, one.ends_at or FOREVER)
+        if one.guardian == asked.who and span.holds(asked.at):
+            by = "the school can say why" if discreet else f"source {one.source}, {_period(span, asked.at)}"
+            words = f"Information about this child is withheld from this person, in whatever role: {by}."
+            reasons.append(Reason("withheld", holds=False, words=words))
+    return reasons
 
 
 def _consents(child: Child, members: list[Membership], asked: Question, *, discreet: bool) -> list[Reason]:

@@ -59,8 +59,10 @@ class Claim:
 def claims(child: Child, school: School) -> Iterator[Claim]:
     """Yields all that the facts may give on the child. The only place where facts meet rules."""
     guardians = child.guardians
+    silent = {one.guardian for one in child.withheld}
     for claim in _claims(child, school):
-        yield _closed(claim, child) if claim.membership.person in guardians else claim
+        found = _closed(claim, child) if claim.membership.person in guardians else claim
+        yield _silenced(found, child) if claim.membership.person in silent else found
 
 
 def _closed(claim: Claim, child: Child) -> Claim:
@@ -70,6 +72,13 @@ def _closed(claim: Claim, child: Child) -> Claim:
         return claim
     spans = claim.spans if categories else ()
     return replace(claim, rule=replace(claim.rule, categories=categories), spans=spans)
+
+
+def _silenced(claim: Claim, child: Child) -> Claim:
+    """Returns what somebody may claim from whom information is withheld, in whatever role: nothing meanwhile."""
+    person = claim.membership.person
+    taken = joined(Span(one.starts_at, one.ends_at or FOREVER) for one in child.withheld if one.guardian == person)
+    return replace(claim, spans=tuple(left for span in claim.spans for left in without(span, taken)))
 
 
 def _claims(child: Child, school: School) -> Iterator[Claim]:

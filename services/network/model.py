@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from services.network.safeguards import Dispute, Emergency, PolicyVersion, in_force
+from services.network.safeguards import Dispute, Emergency, PolicyVersion, Withholding, in_force
 from services.network.spans import EVER, FOREVER, Span, birthday, day_start, joined, reached_at, without
 from shared.events.network import Capacity, ConsentState, Decision, HolderRole, PolicyRule, RecipientKind
 from shared.events.words import Category, Purpose, Role
@@ -186,6 +186,7 @@ class Child:
     veil: datetime = FOREVER
     policies: tuple[PolicyVersion, ...] = ()
     disputes: tuple[Dispute, ...] = ()
+    withheld: tuple[Withholding, ...] = ()
     emergencies: tuple[Emergency, ...] = ()
     reminders: frozenset[UUID] = frozenset()
     attend_at: datetime | None = None

@@ -22,7 +22,7 @@ from services.network.policy import (
 )
 from services.network.policy import Rule as TableRule
 from services.network.queries import also, viewed
-from services.network.safeguards import Dispute, PolicyVersion, in_force
+from services.network.safeguards import Dispute, PolicyVersion, Withholding, in_force
 from services.network.spans import FOREVER, Span, day_start
 from shared import access
 from shared.access import Permit
@@ -215,9 +215,21 @@ def decide_deciders(asked: Asked[Deciders], seen: Snapshot) -> Change:
             }
             for one in child.disputes
         ],
+        "withheld": [_silent(one) for one in child.withheld] if keeps is not None and _keeps(keeps, child) else [],
     }
     permits = (permit, keeps) if keeps else (permit,)
     return viewed("deciders", child_id, permit.act, result, len(Decision), permits)
+
+
+def _silent(one: Withholding) -> dict[str, Any]:
+    return {
+        "withholding": str(one.id),
+        "version": one.version,
+        "guardian": str(one.guardian),
+        "source": one.source,
+        "starts_at": as_moment(one.starts_at),
+        "ends_at": as_moment(one.ends_at),
+    }
 
 
 def _keeps(permit: Permit, child: Child) -> bool:

@@ -35,6 +35,7 @@ from services.network.restored_rows import (
     RESUMED,
     REVIEW,
     TERM,
+    WITHHOLDING,
     set_moment,
 )
 from services.network.reviews import take_back_dialogue
@@ -140,6 +141,10 @@ RESTORED: Mapping[type[Fact], tuple[Again, ...]] = {
     network.PolicySet: (Again(POLICY, ("policy", "number", "decision", "rule", "starts_at", _actor)),),
     network.DisputeNoted: (Again(DISPUTE, ("dispute", _about, "decision", "between", "starts_at")),),
     network.DisputeSettled: _moment("dispute", "ends_at", "ends_at"),
+    network.InformationWithheld: (
+        Again(WITHHOLDING, ("withholding", _about, "guardian", "source", "starts_at", "ends_at")),
+    ),
+    network.InformationRestored: _moment("withholding", "ends_at", "ends_at"),
     emergencies.EmergencyStarted: (
         Again(
             EMERGENCY,

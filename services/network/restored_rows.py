@@ -75,6 +75,10 @@ DISPUTE = f"""
 INSERT INTO dispute (school, id, version, child, decision, between, starts_at)
 SELECT $1, $2, 1, $3::uuid, $4::text, $5::uuid[], $6::timestamptz WHERE {_CHILD} ON CONFLICT DO NOTHING
 """
+WITHHOLDING = f"""
+INSERT INTO withholding (school, id, version, child, guardian, source, starts_at, ends_at)
+SELECT $1, $2, 1, $3::uuid, $4::uuid, $5::text, $6::timestamptz, $7::timestamptz WHERE {_CHILD} ON CONFLICT DO NOTHING
+"""
 # Why it was taken is text, and lost. It must be reviewed all the same.
 EMERGENCY = f"""
 INSERT INTO emergency (school, id, version, child, member, role, organisation, standing, starts_at, ends_at, operator)

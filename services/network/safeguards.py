@@ -35,6 +35,18 @@ class Dispute:
 
 
 @dataclass(frozen=True, slots=True)
+class Withholding:
+    """Nothing is told of a child to one of its guardians; `source` is a code, such as court."""
+
+    id: UUID
+    version: int
+    guardian: UUID
+    source: str
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Emergency:
     """Someone of the school's team or of care took access to one child, for a reason that stays out of here.
 

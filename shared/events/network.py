@@ -238,6 +238,26 @@ class DisputeSettled(_Network):
     ends_at: datetime
 
 
+class InformationWithheld(_Network):
+    """Nothing is told of this child to one of its guardians, by a ruling or in the child's interest (`source`)."""
+
+    NAME: ClassVar[str] = "information.withheld"
+    withholding: UUID
+    guardian: UUID
+    source: str
+    starts_at: datetime
+    ends_at: datetime | None = None
+
+
+class InformationRestored(_Network):
+    """What was withheld is told again: as far as the facts let it."""
+
+    NAME: ClassVar[str] = "information.restored"
+    withholding: UUID
+    guardian: UUID
+    ends_at: datetime
+
+
 FACTS = by_type(
     (
         AccessChanged,
@@ -255,6 +275,8 @@ FACTS = by_type(
         PolicySet,
         DisputeNoted,
         DisputeSettled,
+        InformationWithheld,
+        InformationRestored,
         *membership.FACTS,
         *emergencies.FACTS,
         *dialogue.FACTS,

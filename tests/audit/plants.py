@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.network.model import AnswerKind, Consent, Membership
+from services.network.safeguards import Withholding
 from shared.erasure import act_of_service
 from shared.events import emergencies, membership
 from shared.events import network as told
@@ -244,7 +245,7 @@ def _left_alone(h: History) -> tuple[UUID, Grant]:
         h.enrol()
         left = h.end_guardian()
     child, one = left
-    own = [g for g in h.holding(child) if g.member == one.person]
+    own = [g for g in h.holding(child) if g.member == one.person and g.role is Role.GUARDIAN]
     return child, next(g for g in own if Action.DECIDE in g.actions)
 
 
@@ -263,6 +264,22 @@ def granted_by_authority_that_ended(h: History) -> None:
     rest = tuple(replace(one, ends_at=h.at) if one is held else one for one in child.authorities)
     h.publish(replace(child, authorities=rest), act)
     _publish(h, child_id, "grant_without_membership", grant.model_copy(update={"id": h._person()}))
+
+
+def granted_what_is_withheld(h: History) -> None:
+    """A court has the school tell a guardian nothing, and one grant of before stands."""
+    child_id, grant = _left_alone(h)
+    act, id_ = h.manage(), h._person()
+    fact = told.InformationWithheld(withholding=id_, guardian=grant.member, source="court", starts_at=h.at)
+    held = Withholding(id_, 1, grant.member, "court", h.at, None)
+    h.tell(fact, act, child_id, id_)
+    child = replace(h.children[child_id], withheld=(held,))
+    h.publish(child, act)
+    assert not [one for one in h.holding(child_id) if one.member == grant.member]
+    _publish(h, child_id, "grant_while_withheld", grant.model_copy(update={"id": h._person()}))
+    over = told.InformationRestored(withholding=id_, guardian=grant.member, ends_at=h.at)
+    h.tell(over, act, child_id, id_)
+    h.publish(replace(h.children[child_id], withheld=(replace(held, ends_at=h.at),)), act)
 
 
 def granted_without_a_yes(h: History) -> None:
@@ -401,6 +418,7 @@ PLANTS: Mapping[str, Plant] = {
         granted_before_the_membership,
         granted_the_care_by_authority_alone,
         granted_by_authority_that_ended,
+        granted_what_is_withheld,
         granted_without_a_yes,
         granted_on_half_a_yes,
         granted_beyond_the_consent,

@@ -112,6 +112,9 @@ async def live(network: Network) -> Family:
     between = [family.mum, family.dad]
     note = {"child": family.kim, "decision": "plan", "between": between, "note": f"about {CANARY}"}
     await network.ask("note-dispute", family.ib, **note)
+    held = await network.manage("withhold-information", child=family.kim, guardian=family.dad, source="court")
+    again = {"child": family.kim, "withholding": held["withholding"], "version": 1}
+    await network.manage("restore-information", **again)
     glass = await network.ask("break-glass", family.juf, child=family.kim, reason=f"{CANARY} ran")
     judged = {"child": family.kim, "emergency": glass["emergency"], "version": 1, "outcome": "justified"}
     await network.ask("review-emergency", leader, **judged, reason=f"{CANARY} was found")

@@ -57,6 +57,8 @@ def may(
 ) -> bool:
     """Tells whether `who` may do this to the child's data, as the facts stand at `at`."""
     asked = (action, category, purpose)
+    if any(one.guardian == who and holds(one, at) for one in child.withheld):
+        return False  # a court, or the child's interest, keeps all of it from this one
     if category is Category.CONTACT and any(
         one.person == who and one.role is Role.GUARDIAN for one in child.memberships
     ):

@@ -31,7 +31,7 @@ from services.network.model import (
     School,
 )
 from services.network.policy import EXTERNAL, ROLES_OF_CHILD, ROLES_OF_SCHOOL
-from services.network.safeguards import Dispute, Emergency, PolicyVersion
+from services.network.safeguards import Dispute, Emergency, PolicyVersion, Withholding
 from services.network.spans import FOREVER, birthday, day_start
 from services.network.times import due, next_attention, told
 from shared.events.emergencies import ReviewOutcome
@@ -236,6 +236,15 @@ class Histories(RuleBasedStateMachine):
     def a_dispute_is_settled(self, pick: int) -> None:
         self._change(disputes=self._ended(self.child.disputes, pick))
 
+    @rule(who=st.sampled_from([MUM, DAD]), lasts=LATER)
+    def information_is_withheld(self, who: UUID, lasts: timedelta | None) -> None:
+        made = Withholding(self._id(), 1, who, "court", self.now, self.now + lasts if lasts else None)
+        self._change(withheld=(*self.child.withheld, made))
+
+    @rule(pick=st.integers(0, 9))
+    def information_is_told_again(self, pick: int) -> None:
+        self._change(withheld=self._ended(self.child.withheld, pick))
+
     @rule(who=st.sampled_from([CARER, TEACHER, LEADER, WORKER, DAD]), minutes=st.integers(1, 60))
     def the_glass_is_broken(self, who: UUID, minutes: int) -> None:
         mine = [one for one in (*self.child.memberships, *self.school.memberships) if one.person == who]
@@ -281,7 +290,7 @@ class Histories(RuleBasedStateMachine):
     def _facts(self) -> list[Any]:
         child = self.child
         circles = (child.memberships, self.school.memberships, child.authorities, child.consents)
-        return [one for facts in (*circles, child.disputes, child.emergencies) for one in facts]
+        return [one for facts in (*circles, child.disputes, child.withheld, child.emergencies) for one in facts]
 
     @invariant()
     def an_explanation_says_what_the_grants_say(self) -> None:

@@ -107,6 +107,10 @@ async def test_disputes_and_emergencies_stand_again(network: Network, family: Fa
     noted = await lost(network, "dispute", network.ask("note-dispute", family.ib, **between))
     settled = {"child": family.kim, "dispute": noted["dispute"], "version": 1}
     await lost(network, "dispute", network.ask("settle-dispute", family.ib, **settled))
+    held = {"child": family.kim, "guardian": family.dad, "source": "court", "ends_on": "2031-01-01"}
+    silent = await lost(network, "withholding", network.manage("withhold-information", **held))
+    again = {"child": family.kim, "withholding": silent["withholding"], "version": 1}
+    await lost(network, "withholding", network.manage("restore-information", **again))
     at_keyboard = Actor(family.juf, ActorKind.PERSON, network.school, "samen", "anna")
     glass = await lost(
         network, "emergency", network.ask("break-glass", at_keyboard, child=family.kim, reason="missing")

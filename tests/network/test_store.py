@@ -24,6 +24,7 @@ PATHS = {
     "SELECT * FROM emergency WHERE school = 's' AND ends_at > now() ORDER BY ends_at": "emergency_lasts",
     "SELECT * FROM emergency WHERE school = 's' AND outcome IS NULL": "emergency_waits",
     f"SELECT * FROM dispute WHERE school = 's' AND child = {ID}": "dispute_child",
+    f"SELECT * FROM withholding WHERE school = 's' AND child = {ID}": "withholding_child",
     f"SELECT * FROM reminder WHERE school = 's' AND child = {ID}": "reminder_child",
     f"SELECT * FROM dialogue WHERE school = 's' AND subject = {ID} AND id < {ID} ORDER BY id DESC": "dialogue_subject",
     f"SELECT * FROM dialogue WHERE school = 's' AND subject = {ID} AND state IN ('open', 'agreed')": "dialogue_live",

@@ -193,6 +193,8 @@ ASKED: dict[str, Callable[[str], Json]] = {
         "between": [str(uuid4()), str(uuid4())],
     },
     "cmd network.settle-dispute": lambda child: {"child": child, "dispute": str(uuid4()), "version": 1},
+    "cmd network.withhold-information": lambda child: {"child": child, "guardian": str(uuid4()), "source": "court"},
+    "cmd network.restore-information": lambda child: {"child": child, "withholding": str(uuid4()), "version": 1},
     "qry network.deciders": lambda child: {"child": child, "purpose": "guidance"},
     "qry network.policy-explanation": lambda child: {
         "child": child,
