@@ -40,7 +40,9 @@ WHOLE = {
 CONSENTS = {one for one in WHOLE if one[1] is C.NETWORK}
 
 
-def had(facts: Child, who: UUID = DAD, purpose: Purpose = P.GUIDANCE, at: datetime = NOW) -> set[tuple[A, C, P]]:
+def had(
+    facts: Child, who: UUID = DAD, purpose: Purpose = P.GUIDANCE, at: datetime = NOW
+) -> set[tuple[Action, Category, Purpose]]:
     grants = child_grants(facts, STAFF, at)
     asked = [(action, category, purpose) for action in A for category in C]
     found = {one for one in asked if allowed(grants, who, *one, at=at)}
@@ -95,7 +97,9 @@ def test_it_begins_and_ends_with_the_part_and_with_the_authority() -> None:
     ("scope", "given"),
     [((Decision.SHARING,), CONSENTS), ((Decision.PLAN,), WHOLE - CONSENTS), ((Decision.CARE,), set())],
 )
-def test_partial_authority_gives_its_own_matters_only(scope: tuple[Decision, ...], given: set[tuple[A, C, P]]) -> None:
+def test_partial_authority_gives_its_own_matters_only(
+    scope: tuple[Decision, ...], given: set[tuple[Action, Category, Purpose]]
+) -> None:
     assert had(replace(FACTS, authorities=(authority(DAD, scope=scope),))) == given
 
 
