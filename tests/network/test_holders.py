@@ -64,7 +64,6 @@ def test_a_holder_without_a_part_is_told_and_asked_what_authority_is_about_and_s
     ("part", "whole"),
     [
         ({"ends_at": NOW}, True),
-        ({"ends_at": None, "suspended_at": BEFORE}, True),
         ({"ends_at": None, "starts_at": AFTER}, True),
         ({"ends_at": None, "role": Role.CARE_PROFESSIONAL}, True),
         ({"ends_at": None}, False),
@@ -76,6 +75,13 @@ def test_it_holds_while_there_is_no_part_and_never_beside_one(part: dict[str, An
     assert (had(facts) == WHOLE) is whole
     now = [one for one in child_grants(facts, STAFF, NOW) if one.member == DAD and one.valid_from <= NOW]
     assert ((A.CONSENT, A.RECEIVE) in {one.actions for one in now}) is whole
+
+
+def test_a_part_that_is_suspended_gives_nothing_and_leaves_nothing_to_authority_until_it_ends() -> None:
+    mum, dad, kim = FACTS.memberships
+    suspended = replace(dad, suspended_at=BEFORE, ends_at=None)
+    assert had(replace(FACTS, memberships=(mum, suspended, kim))) == set()
+    assert had(replace(FACTS, memberships=(mum, replace(suspended, ends_at=NOW), kim))) == WHOLE
 
 
 def test_it_begins_and_ends_with_the_part_and_with_the_authority() -> None:
@@ -143,11 +149,10 @@ async def family(network: Network) -> Family:
     return await settle(network)
 
 
-@pytest.mark.parametrize("way", ["end-membership", "suspend-membership"])
 async def test_who_takes_no_part_any_more_is_reached_and_answers_on_a_grant_until_the_authority_ends(
-    network: Network, family: Family, way: str
+    network: Network, family: Family
 ) -> None:
-    await network.manage(way, **await family.membership(family.mum))
+    await network.manage("end-membership", **await family.membership(family.mum))
     body = {"member": family.mum, "about": family.kim, "purpose": "guidance"}
     service = network.service("notifications")
     assert await network.ask("contact-point", service, **body) == {"email": "mum@example.org"}
