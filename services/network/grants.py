@@ -132,7 +132,7 @@ def _standing(standing: Standing, membership: Membership, child: Child, held: He
 
 
 def _alone(holder: UUID, child: Child, held: Held) -> Iterator[Claim]:
-    """Yields what authority gives by itself, while its holder takes no part as a guardian; one that is suspended is one."""
+    """Yields what authority gives by itself, while its holder takes no part as a guardian, not even a suspended one."""
     own = (one for one in child.memberships if one.person == holder and one.role is Role.GUARDIAN)
     taking_part = joined(replace(one, suspended_at=None).span for one in own)
     as_holder = Membership(holder, 0, child.id, holder, Role.GUARDIAN, None, None, "authority", EVER, None)
