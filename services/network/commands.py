@@ -103,7 +103,9 @@ from services.network.school import (
     decide_regrant,
 )
 from services.network.withholding import (
+    RestoredReply,
     RestoreInformation,
+    WithheldReply,
     WithholdInformation,
     decide_restore_information,
     decide_withhold_information,
@@ -149,8 +151,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("set-policy", SetPolicy, "read_school", decide_set_policy),
     Endpoint("note-dispute", NoteDispute, "read_child", decide_note_dispute),
     Endpoint("settle-dispute", SettleDispute, "read_child", decide_settle_dispute),
-    Endpoint("withhold-information", WithholdInformation, "read_child", decide_withhold_information),
-    Endpoint("restore-information", RestoreInformation, "read_child", decide_restore_information),
+    Endpoint("withhold-information", WithholdInformation, "read_child", decide_withhold_information, WithheldReply),
+    Endpoint("restore-information", RestoreInformation, "read_child", decide_restore_information, RestoredReply),
     Endpoint("policies", Policies, "read_school", decide_policies),
     Endpoint("deciders", Deciders, "read_deciders", decide_deciders),
     Endpoint("policy-explanation", PolicyExplanation, "read_child", decide_policy_explanation),

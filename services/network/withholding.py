@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Literal
 from uuid import UUID
 
 from services.network.draft import Draft
@@ -14,7 +15,7 @@ from shared.access import Permit
 from shared.events.network import InformationRestored, InformationWithheld
 from shared.events.words import Action, Category
 from shared.text import Code, Day
-from shared.unit import Asked, Change, Snapshot, stale
+from shared.unit import Asked, Change, Reply, Snapshot, stale
 
 
 class WithholdInformation(Managing):
@@ -37,6 +38,21 @@ class RestoreInformation(Managing):
     withholding: UUID
     version: int
     ends_on: Day | None = None
+
+
+class RestoredReply(Reply):
+    """What was withheld, as it stands now, and the revision of the child's grants."""
+
+    withholding: UUID
+    version: int
+    revision: int
+
+
+class WithheldReply(RestoredReply):
+    """What is withheld; `withdrawal` is effective everywhere a moment later."""
+
+    withdrawal: UUID
+    effective: Literal["pending"]
 
 
 def decide_withhold_information(asked: Asked[WithholdInformation], seen: Snapshot) -> Change:
