@@ -346,7 +346,7 @@ class History:
     def _leaves(self, child: Child, one: Membership) -> Membership:
         act, ended = self.manage(), replace(one, ends_at=self.at)
         words = {"membership": one.id, "member": one.person, "role": one.role, "ends_at": self.at, "reason": "ended"}
-        self.tell(told.MembershipEnded(**words), act, child.id, one.id)
+        self.tell(membership.MembershipEnded(**words), act, child.id, one.id)
         rest = tuple(ended if m.id == one.id else m for m in child.memberships)
         self.holds_everywhere(child.id, act, self.publish(replace(child, memberships=rest), act))
         return ended

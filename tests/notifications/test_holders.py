@@ -10,7 +10,7 @@ from services.network.grants import child_grants
 from services.network.model import Child
 from services.notifications.model import may_hear, plan_audience
 from services.notifications.rules import BY_KIND, NETWORK, PLANS
-from shared.events import network, plans
+from shared.events import membership, network, plans
 from shared.events.network import Grant
 from shared.events.words import Category, Role
 from tests.network.facts import DAD, KIM, MUM, NOW, authority, child, member, school
@@ -34,7 +34,7 @@ def test_they_may_hear_of_consents_the_plan_and_conversations_and_of_nothing_els
     assert heard < {category for category in Category if any(may_hear(one, category) for one in mums)}
 
 
-def _told(fact: network.MembershipEnded | network.ConsentWithdrawn | plans.PlanConsulted, facts: Child) -> set[UUID]:
+def _told(fact: membership.MembershipEnded | network.ConsentWithdrawn | plans.PlanConsulted, facts: Child) -> set[UUID]:
     event = Lane("berk", "network", NOW).add(fact, KIM, act(uuid4()))
     rule = {**NETWORK, **PLANS}[type(fact)]
     assert rule in BY_KIND.values()
@@ -52,7 +52,7 @@ def test_a_withdrawal_and_a_plan_to_agree_to_are_told_and_who_else_comes_or_goes
     moved = {"previous": plans.PlanStatus.DRAFT, "status": plans.PlanStatus.IN_CONSULTATION}
     asked = plans.PlanConsulted(plan=uuid4(), number=1, hash="0" * 64, concerns=(MUM, DAD), **moved)
     withdrawn = network.ConsentWithdrawn.model_validate(consent)
-    left = network.MembershipEnded(membership=uuid4(), member=uuid4(), role=Role.TEACHER, ends_at=NOW, reason="x")
+    left = membership.MembershipEnded(membership=uuid4(), member=uuid4(), role=Role.TEACHER, ends_at=NOW, reason="x")
     assert _told(withdrawn, FACTS) == _told(asked, FACTS) == {MUM, DAD}
     assert _told(left, FACTS) == {MUM}
     without = replace(FACTS, authorities=FACTS.authorities[:1])
