@@ -123,7 +123,7 @@ CHILD_RULES = (
     ),
 )
 # Who has authority keeps the right to be told and asked (civil code 1:247, 1:253a) when they take no part, or no more:
-# what they decide on and what was done with the file, and nothing of who else is round the child (decision 0019).
+# what they decide on and what was done with the file, and nothing of who else is round the child (decision 0021).
 HOLDER_RULES = (
     Rule(
         "holder-plan",

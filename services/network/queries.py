@@ -37,7 +37,8 @@ class Consents(Query):
 
 
 class Children(Query):
-    """The children in whose network the asking person takes part; `everyone`: all of the school, for its keepers.
+    """The children in whose network the asking person takes part, or on whose plan they decide by authority alone;
+    `everyone`: all of the school, for its keepers.
 
     At most 500, in order of id; ask on with `after` the last.
     """
@@ -206,14 +207,17 @@ def _consent(one: Consent, child: Child, now: datetime, names: dict[str, str], o
 
 
 def decide_children(asked: Asked[Children], seen: Snapshot) -> Change:
-    """Answers the children whose identity the asking person may see."""
+    """Answers the children whose identity the asking person may see, and those on whose plan their authority decides."""
     if asked.body.everyone:
         permit = seen.require(asked, Action.VIEW, Category.IDENTITY, about=school_subject(asked.school))
         shown = seen.state["children"]
         return viewed("children", permit.subject, permit.act, {"children": shown}, len(shown), (permit,))
     shown, permits = [], []
     for child in seen.state["children"]:
-        found = also(seen, asked, Action.VIEW, Category.IDENTITY, UUID(child["id"]))
+        id_ = UUID(child["id"])
+        found = also(seen, asked, Action.VIEW, Category.IDENTITY, id_)
+        if found is None and child["id"] in seen.state["held"]:
+            found = also(seen, asked, Action.VIEW, Category.PLAN, id_)
         if found is not None:
             shown.append(child)
             permits.append(found)

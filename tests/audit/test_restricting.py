@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from shared.events.audit import Ground, RestrictionAsked, RestrictionConfirmed
 from shared.events.base import Viewed
 from shared.events.emergencies import EmergencyStarted
 from shared.events.membership import MemberAdded
-from shared.events.network import ConsentAsked, ConsentState, Grant
+from shared.events.network import AuthorityRecorded, ConsentAsked, ConsentState, Decision, Grant
 from shared.events.words import Action, ActorKind, Basis, Category, Purpose, Role
 from shared.unit import Asked
 from tests.audit.support import (
@@ -172,6 +173,13 @@ def joined(journal: Journal, member: UUID, role: Role = Role.GUARDIAN) -> None:
     journal.add(fact, act(ADMIN, category=Category.NETWORK, action=Action.MANAGE), CHILD, fact.membership)
 
 
+def decides(journal: Journal, member: UUID) -> None:
+    """Has authority, with no part round the child."""
+    id_ = pseudonym(member.int % 1000 + 500)
+    fact = AuthorityRecorded(authority=id_, holder=member, scope=tuple(Decision), source="roster", starts_at=LONG_AGO)
+    journal.add(fact, act(ADMIN, category=Category.NETWORK, action=Action.MANAGE), CHILD, id_)
+
+
 async def test_nobody_keeps_the_log_of_a_child_of_their_own(kept: Log) -> None:
     journal = Journal(kept.school, "network")
     joined(journal, SECOND)
@@ -221,9 +229,12 @@ async def test_a_guardian_who_is_an_auditor_too_gets_no_findings_on_what_is_held
     assert await found(AUDITOR) == before, "whole for others"
 
 
-async def test_a_guardian_who_is_an_auditor_too_does_not_get_the_lines_for_another_purpose(kept: Log) -> None:
+@pytest.mark.parametrize("how", [joined, decides])
+async def test_a_guardian_who_is_an_auditor_too_does_not_get_the_lines_for_another_purpose(
+    kept: Log, how: Callable[[Journal, UUID], None]
+) -> None:
     journal = Journal(kept.school, "network")
-    joined(journal, AUDITOR)
+    how(journal, AUDITOR)
     await kept.log(journal.events)
     await kept.sign()
     (held,) = (await kept.ask("who-looked", child=CHILD, limit=1))["lines"]

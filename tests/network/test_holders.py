@@ -162,12 +162,19 @@ async def test_who_takes_no_part_any_more_is_reached_and_answers_on_a_grant_unti
     last = [one for one in await network.events() if one.type.endswith(".consent.given.v1")][-1]
     assert (last.act.basis, last.act.grant is not None) == (Basis.AUTHORITY, True)
     assert await forbidden(network, "child-network", family.mum, child=family.kim, purpose="own_data")
+    assert await children(network, family.mum) == [family.kim]
     found = await network.manage("child-network", child=family.kim, purpose="administration")
     mums = next(one for one in found["authorities"] if one["holder"] == str(family.mum))
     await network.manage("end-authority", child=family.kim, authority=mums["authority"], version=mums["version"])
     assert await forbidden(network, "contact-point", service, **body)
+    assert await forbidden(network, "children", family.mum, purpose="own_data")
     assert not (await network.ask("policy-explanation", family.mum, **asked))["allowed"]
     assert not [one for one in await network.grants(family.kim) if one.member == family.mum and _open(one)]
+
+
+async def children(network: Network, who: UUID) -> list[UUID]:
+    shown = await network.ask("children", who, purpose="own_data")
+    return [UUID(one["id"]) for one in shown["children"]]
 
 
 def _open(grant: Any) -> bool:  # noqa: ANN401  a grant
