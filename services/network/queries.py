@@ -207,7 +207,7 @@ def _consent(one: Consent, child: Child, now: datetime, names: dict[str, str], o
 
 
 def decide_children(asked: Asked[Children], seen: Snapshot) -> Change:
-    """Answers the children whose identity the asking person may see, and those on whose plan their authority decides."""
+    """Answers the children whose identity the asking person may see, or on whose plan they decide by authority."""
     if asked.body.everyone:
         permit = seen.require(asked, Action.VIEW, Category.IDENTITY, about=school_subject(asked.school))
         shown = seen.state["children"]

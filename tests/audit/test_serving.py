@@ -22,13 +22,19 @@ from deploy.samen.__main__ import app
 from services.audit.serving import Allowance, Reader, Shelf, looking, read_readers
 from services.audit.tile_server import TileServer
 from shared.errors import Problem
+from shared.events.base import Fact
 from shared.events.membership import MemberAdded
+from shared.events.network import AuthorityRecorded, Decision
 from shared.events.words import Basis, Purpose, Role
 from shared.tlog.tiles import named, path
 from tests.audit.support import AUDITOR, CHILD, LONG_AGO, MOTHER, Journal, Log, act, log_grant
 
 TOKENS = {"monitor": "m" * 40, "auditor": "a" * 40, "other": "o" * 40}
 LINES = 600
+TAKES_PART = MemberAdded(membership=UUID(int=7), member=AUDITOR, role=Role.GUARDIAN, starts_at=LONG_AGO)
+DECIDES = AuthorityRecorded(
+    authority=UUID(int=8), holder=AUDITOR, scope=(Decision.PLAN,), source="roster", starts_at=LONG_AGO
+)
 
 
 def reader(name: str, school: str, person: UUID | None = None) -> Reader:
@@ -166,10 +172,10 @@ async def test_entries_are_a_look_of_the_person_that_the_token_stands_for(site: 
     assert (await site.get(f"/{site.log.school}/tile/0/000"))[0] == 200, "control: hashes need no grant"
 
 
-async def test_who_has_a_child_here_reads_no_entries_and_exports_nothing(site: Site) -> None:
+@pytest.mark.parametrize("fact", [TAKES_PART, DECIDES])
+async def test_who_has_a_child_here_reads_no_entries_and_exports_nothing(site: Site, fact: Fact) -> None:
     log = site.log
-    words: dict[str, Any] = {"membership": UUID(int=7), "member": AUDITOR, "starts_at": LONG_AGO}
-    await log.log([Journal(log.school, "network").add(MemberAdded(role=Role.GUARDIAN, **words), act(), CHILD)])
+    await log.log([Journal(log.school, "network").add(fact, act(), CHILD)])
     await log.sign()
     assert (await site.get(f"/{log.school}/tile/entries/000"))[0] == 404
     for query, body in (("export", {}), ("export-lines", {"first": 0, "end": 5})):
