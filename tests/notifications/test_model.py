@@ -212,6 +212,8 @@ SILENT: dict[type[Fact], str] = {
     network.ConsentSettled: "whoever is asked by it is told that",
     network.WithdrawalEffective: "the door says so to who withdrew",
     network.PolicySet: "shown with the policy",
+    network.InformationWithheld: "shown to who keeps the records; it is no news for whom it may be about",
+    network.InformationRestored: "shown to who keeps the records; the grants say the rest",
     emergencies.EmergencyEnded: "its reviewers were told when it began",
     emergencies.EmergencyReviewed: "shown with the emergency",
     membership.RosterImported: "whoever imports it is answered",
