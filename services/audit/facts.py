@@ -44,7 +44,7 @@ FACTS = by_type(
         told.PolicySet,
     )
 )
-"""The events that grants are held against; 0014_withheld.sql has an index over these very types."""
+"""The events that grants are held against; 0015_withheld.sql has an index over these very types."""
 
 
 @dataclass(frozen=True, slots=True)
