@@ -394,20 +394,21 @@ async def test_what_is_on_its_way_is_not_sent_by_another_replica_too(post: Post,
     assert len(receiver.got) == 1
 
 
-async def test_a_tool_that_is_paused_between_is_sent_nothing(post: Post, receiver: Receiver) -> None:
+@pytest.mark.parametrize("how", ["state = 'paused'", "ends_at = clock_timestamp() - interval '1 s'"])
+async def test_a_tool_that_is_paused_or_ends_between_is_sent_nothing(post: Post, receiver: Receiver, how: str) -> None:
     tool, child, house = await post.tool(receiver), uuid4(), post.house
     await house.allow(child, tool, GOALS)
     await house.happens(child)
     await house.lease()
     async with house.db.school(house.school) as conn:
-        await conn.execute("UPDATE tool SET state = 'paused', version = version + 1")
+        await conn.execute(f"UPDATE tool SET {how}, version = version + 1")
     asked = Asked(
         Actor(tool.id, ActorKind.TOOL, house.school, "gate"), house.school, ClaimParcels(tool=tool.id, limit=1), Ids()
     )
     with pytest.raises(Problem):
         await house.unit.run(CLAIM, asked)
     await post.round()
-    assert (receiver.connections, await house.told("put-out.made")) == (0, [])
+    assert (receiver.got, await house.told("put-out.made")) == ([], [])
 
 
 async def test_a_replay_sends_again_what_was_delivered_and_may_still_be_received(

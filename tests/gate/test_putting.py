@@ -9,13 +9,18 @@ from uuid import uuid4
 
 import pytest
 
+from services.gate.claiming import NOTHING, ClaimPutOuts, decide_put_outs
 from services.gate.heard import Heard
+from services.gate.model import NOWHERE
+from shared.actor import Actor
 from shared.clock import Ids
+from shared.errors import Problem
 from shared.events.gate import PutOut
 from shared.events.plans import PlanDrafted
-from shared.events.words import Category
+from shared.events.words import ActorKind, Category
+from shared.unit import Asked, Change, Endpoint, Row, Snapshot
 from shared.unit_run import Unit
-from tests.gate.house import Got, House
+from tests.gate.house import Got, House, Tool
 
 GOALS, PLAN = Category.GOALS, Category.PLAN
 SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -224,3 +229,42 @@ async def test_a_putter_that_begins_reads_what_waits_and_of_many_who_want_an_eve
     heard = Heard()
     await asyncio.gather(*(heard.read(house.db, house.school, sources) for _ in range(3)))
     assert sorted(read) == sorted(sources)
+
+
+async def test_a_tool_whose_registration_ended_is_put_out_nothing_more(house: House) -> None:
+    tool, child = await house.tool(), uuid4()
+    await house.allow(child, tool, GOALS)
+    await house.happens(child)
+    await house.put()
+    await _change(house, tool, "ends_at = clock_timestamp() - interval '1 s'")
+    await house.happens(child)
+    await house.put()
+    assert ((await house.fetch(tool)).numbers, len(await house.told("put-out.made"))) == ([1], 1)
+
+
+async def test_what_was_decided_for_a_tool_as_it_was_before_is_not_written(house: House) -> None:
+    """Somebody pauses it while its next events are being claimed."""
+    tool, child, rows = await house.tool(), uuid4(), list[Row]()
+    await house.allow(child, tool, GOALS)
+    await house.happens(child)
+    await house.lease()
+
+    def decide(asked: Asked[ClaimPutOuts], seen: Snapshot) -> Change:
+        rows.extend(decide_put_outs(asked, seen, heard=house.heard).rows)
+        raise NOTHING
+
+    actor, body = Actor(tool.id, ActorKind.TOOL, house.school, "gate"), ClaimPutOuts(tool=tool.id, at=NOWHERE, limit=9)
+    claim = Endpoint("claim-put-outs", ClaimPutOuts, "read_put_outs", decide)
+    with pytest.raises(Problem):
+        await house.unit.run(claim, Asked(actor, house.school, body, Ids()))
+    written = [{"id": str(row.id), "seen": row.seen, "values": row.values} for row in rows]
+    for how, stale in (("label = 'control'", []), ("state = 'paused', version = version + 1", [tool.id])):
+        await _change(house, tool, how)
+        async with house.db.school(house.school) as conn:
+            found = await conn.fetch("SELECT * FROM stale_outlet($1, $2)", house.school, written)
+        assert [row[0] for row in found] == stale
+
+
+async def _change(house: House, tool: Tool, how: str) -> None:
+    async with house.db.school(house.school) as conn:
+        await conn.execute(f"UPDATE tool SET {how} WHERE id = $1", tool.id)
