@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from services.notifications.reactions import LANES
 from shared.db import Database
+from shared.erasure import erase_rows
 from shared.events.base import Act, Event
 from shared.events.erasure import ChildErased, PersonErased
 from shared.events.network import AccessChanged
@@ -120,6 +121,32 @@ async def test_that_a_person_who_is_gone_was_not_told_goes_too_and_the_others_ke
     await applier.apply(school, "network", told(network, child, by))
     async with db.school(school) as conn:
         assert await conn.fetchval("SELECT count(*) FROM untold_of") == 0
+
+
+MANY = """
+INSERT INTO notice_cause (school, id, version, about, kind, occurred_at, untold)
+SELECT $1, gen_random_uuid(), 1, $2, 'x', now() - make_interval(secs => i),
+       jsonb_build_object($3::text, 'own_act', $4::text, 'no_grant')
+  FROM generate_series(1, 5010) i
+"""
+
+
+async def test_of_somebody_who_was_round_very_many_the_newest_events_are_kept_for_the_others(
+    db: Database, school: str
+) -> None:
+    child, gone, stays = uuid4(), uuid4(), uuid4()
+    async with db.school(school) as conn:
+        await conn.execute(MANY, school, child, str(gone), str(stays))
+        newest = "SELECT id FROM notice_cause ORDER BY occurred_at DESC LIMIT 5000"
+        before = [row[0] for row in await conn.fetch(newest)]
+    async with db.school(school) as conn:
+        await erase_rows(conn, "person", school, gone)
+    async with db.school(school) as conn:
+        assert [row[0] for row in await conn.fetch(newest)] == before
+        assert await conn.fetchval("SELECT count(*) FROM notice_cause") == len(before)
+        assert await conn.fetchval("SELECT count(*) FROM notice_cause WHERE untold ? $1", str(gone)) == 0
+        assert await conn.fetchval("SELECT count(*) FROM notice_cause WHERE untold ? $1", str(stays)) == len(before)
+        assert [row[0] for row in await conn.fetch("SELECT member FROM untold_of")] == [stays]
 
 
 def test_what_cannot_be_erased_holds_the_lane() -> None:
