@@ -33,7 +33,7 @@ GIVE_BACK = "SELECT take_pace($1, $2, $3, 0, $4, $5)"
 FAILED = "SELECT failures, rest_s FROM circuit_failed($1, $2, $3, $4)"
 TRY = """
 UPDATE circuit SET trying = true, until = clock_timestamp() + make_interval(secs => $2), at = clock_timestamp()
- WHERE name = $1 AND until <= clock_timestamp()
+ WHERE name = $1 AND NOT until BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => $3)
 RETURNING true
 """
 WORKED = "DELETE FROM circuit WHERE name = $1"
@@ -77,7 +77,11 @@ class Pace:
         if row is None:
             return []
         now = asyncio.get_running_loop().time()
-        self.known = {name: Circuit(failures, now + rest_s) for name, (failures, rest_s) in row["circuits"].items()}
+        self.known = {
+            # One that rests for longer than any does is from before the clock was put back: it is over.
+            name: Circuit(failures, now + (rest_s if rest_s <= LONGEST_REST_S else 0.0))
+            for name, (failures, rest_s) in row["circuits"].items()
+        }
         ordinary = [one for one in due if not one.urgent][: row["given"]]
         going = {one.delivery for one in ordinary}
         return [one for one in due if one.urgent or one.delivery in going]
@@ -98,7 +102,7 @@ class Pace:
         if now < known.until:
             return False
         self.known[_hash(name)] = Circuit(known.failures, now + FIRST_REST_S)
-        return bool(await self._note(school, TRY, _hash(name), FIRST_REST_S))
+        return bool(await self._note(school, TRY, _hash(name), FIRST_REST_S, LONGEST_REST_S))
 
     async def worked(self, school: str, name: str) -> None:
         """Closes the circuit, if it failed before."""

@@ -118,6 +118,18 @@ async def test_rests_have_an_end_and_failures_under_way_do_not_lengthen_them(db:
     assert LONGEST_REST_S - 60 < rest_s <= LONGEST_REST_S
 
 
+async def test_a_clock_that_is_put_back_a_day_lets_nothing_rest_for_a_day(db: Database, school: str) -> None:
+    one = of(db, per_minute=6)
+    assert await begin(one, school, due(2)) == 1
+    for _ in range(OPENS_AFTER):
+        await one.failed(school, "x.example")
+    await passes(db, school, -86_400)
+    await begin(one, school, due(1))
+    assert [await one.closed(school, "x.example") for _ in range(2)] == [True, False]
+    await passes(db, school, 11)
+    assert await begin(one, school, due(8)) == 1
+
+
 async def test_a_circuit_is_kept_under_no_name_and_not_for_ever(db: Database, school: str) -> None:
     pace = of(db)
     await pace.failed(school, "mail/familie.example")
