@@ -82,7 +82,7 @@ def show(
     for example in examples:
         console.print(f"\nFor example:\n{escape(pretty(example))}")
     console.print(f"\nJSON Schema:\n{escape(pretty(schema))}")
-    if one.kind != "event":
+    if reply is not None:
         _show_reply(console, replies, reply)
 
 
@@ -109,10 +109,7 @@ def _examples(message: Mapping[str, Any]) -> list[Any]:
     return [example["payload"] for example in message.get("examples", ())]
 
 
-def _show_reply(console: Console, examples: list[Any], schema: Mapping[str, Any] | None) -> None:
-    if schema is None:
-        console.print('\nAnswered with {"ok": ...}, of which nothing is promised yet, or {"problem": ...} (RFC 9457).')
-        return
+def _show_reply(console: Console, examples: list[Any], schema: Mapping[str, Any]) -> None:
     for example in examples:
         console.print(f"\nAnswered, for example:\n{escape(pretty(example))}")
     console.print(f"\nJSON Schema of the answer, where it is no problem (RFC 9457):\n{escape(pretty(schema))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from services.network.file_replies import ChildFileReply
 from services.network.model import children_of
 from services.network.queries import names_of, viewed
 from shared.events.words import Action, Category
@@ -28,4 +29,4 @@ def decide_child_file(asked: Asked[ChildFile], seen: Snapshot) -> Change:
     return viewed("child-file", child.id, permit.act, result, 1, (permit,))
 
 
-CHILD_FILE = Endpoint("child-file", ChildFile, "read_child_names", decide_child_file)
+CHILD_FILE = Endpoint("child-file", ChildFile, "read_child_names", decide_child_file, ChildFileReply)

@@ -22,6 +22,7 @@ from services.network.dialogue import (
     amsterdam_day,
     dialogues_of,
 )
+from services.network.dialogue_replies import RemindedReviewsReply
 from services.network.draft import Draft
 from services.network.expecting import around
 from services.network.members import conflict, without_grant
@@ -94,7 +95,7 @@ def steps(one: Commitment, today: date) -> Iterable[tuple[type[ReviewDue | Revie
             yield ReviewOverdue, one
 
 
-REMIND = Endpoint("remind-reviews", RemindReviews, "read_reviews", decide_remind_reviews)
+REMIND = Endpoint("remind-reviews", RemindReviews, "read_reviews", decide_remind_reviews, RemindedReviewsReply)
 
 
 def _failed(unit: Unit, school: str, kind: str) -> None:
