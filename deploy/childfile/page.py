@@ -10,7 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from deploy.childfile.gather import Json, names_in
-from deploy.childfile.words import CODES, HEADINGS, KEYS, TEXTS, YOUNG
+from deploy.childfile.labels import KEYS
+from deploy.childfile.words import CODES, HEADINGS, TEXTS, YOUNG
 from deploy.pack.page import POLICY, STYLE, breakable
 from deploy.pack.words import LABELS
 
@@ -18,13 +19,23 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
-TECHNICAL = re.compile(r"(^|_)(version|hash|salt|sha256|seq|revision|idx|next|after|trace|epoch|grant|position)$")
+TECHNICAL = re.compile(
+    r"(^|_)(version|hash|salt|sha256|seq|revision|idx|next|after|trace|epoch|grant|position)$"
+    r"|^(allowed|counted|folds|force_number|gone|older_scores|policy|reads|said_shown|scores_shown|sequence)$"
+)
 """Keys that a reader has no use for; they are in the JSON."""
 REPEATED = {
     "given_name": {"person", "child"},
     "family_name": {"person", "child"},
     "organisation": {"organisation_name"},
     "name": {"holder"},
+    "author": {"author_name"},
+    "person": {"person_name"},
+    "member": {"member_name"},
+    "recipient": {"recipient_name"},
+    "words": {"dutch"},
+    "language": {"dutch"},
+    "kind": {"dutch"},
 }
 """What says the same as one of these beside it."""
 MORE_STYLE = """
@@ -114,7 +125,12 @@ class _Page:
         rows: list[str] = []
         nested: list[str] = []
         for key, one in value.items():
-            if TECHNICAL.search(key) or (key in REPEATED and REPEATED[key] & set(value)) or one in (None, "", [], {}):
+            if (
+                ID.match(key)
+                or TECHNICAL.search(key)
+                or (key in REPEATED and REPEATED[key] & set(value))
+                or one in (None, "", [], {})
+            ):
                 continue
             shown = self._value(one)
             if not shown:

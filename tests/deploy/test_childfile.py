@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from deploy.childfile.gather import Gatherer, received, whole
-from deploy.childfile.page import page
+from deploy.childfile.labels import KEYS
+from deploy.childfile.page import ID, REPEATED, TECHNICAL, page
 from deploy.samen.child_file import DATA, write
 from shared.errors import Problem, ProblemType
 from tests.audit.test_pack_forms import NASTY, read
@@ -149,6 +150,41 @@ async def test_what_people_wrote_is_shown_and_never_becomes_a_tag(language: str)
     assert GOAL not in found.text, "ids and hashes tell a reader nothing; they are in the JSON"
     assert "abab" not in found.text
     assert "01-12-2026" in found.text
+
+
+TOLD = {
+    "goals": "Goals OneGoal GoalHistory Scores Plans OnePlan Agreements Talks OneTalk Deadlines",
+    "notifications": "Inbox",
+}
+"""What a file is made of, of the replies that are kept."""
+
+
+def fields(value: Any) -> set[str]:  # noqa: ANN401  JSON
+    found = set(value) if isinstance(value, dict) else set()
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return found.union(*map(fields, inner))
+
+
+@pytest.mark.parametrize("service", TOLD)
+def test_every_field_that_a_reader_sees_has_a_name_in_both_languages(service: str) -> None:
+    replies = json.loads(Path(f"tests/contracts/replies/{service}.json").read_text())
+    shown = {
+        name
+        for reply in TOLD[service].split()
+        for name in fields(replies[f"{reply}Reply"])
+        if not ID.match(name) and not TECHNICAL.search(name) and name not in {"id", *REPEATED}
+    }
+    assert shown, "control"
+    assert not shown - KEYS.keys()
+
+
+async def test_the_page_calls_nothing_by_an_id_and_says_nothing_twice() -> None:
+    file = await made(Services())
+    given = {"standings": {GOAL: "agreed"}, "author": CARER, "author_name": "Cor Zorg", "taken_at": "2026-11-01"}
+    file["parts"]["goals"] = {"plans": [given]}
+    told = read(page(file, "nl")).text
+    assert not ID.search(told)
+    assert (GOAL[:8] in told, told.count("van wie"), "gezet op" in told) == (False, 1, True)
 
 
 async def test_dutch_says_u_to_a_parent_and_je_to_the_young_person_whose_file_it_is() -> None:
