@@ -26,7 +26,7 @@ from shared.tlog.merkle import TILE_HEIGHT
 from shared.tlog.tiles import ENTRIES, WIDTH
 
 Json = dict[str, Any]
-FORMAT = "samenkracht-audit-pack/1"
+FORMAT = "samenkracht-audit-pack/2"
 """Raise it with any change of what a pack's files hold for the same lines, words of reports and README too: packs are
 kept for years, and a later version must not call an older one tampered with.
 """

@@ -18,6 +18,8 @@ MOST_FINDINGS = 50
 LONG = re.compile(r"(\S{30,})")
 """No word of what people read: the longest of `deploy.pack.words` and `deploy.childfile.words` have fewer letters."""
 WIDTH, HEIGHT, LEFT, BOTTOM = 760, 240, 44, 34
+DAY = 72
+"""How wide a date is below a chart."""
 
 STYLE = """
 :root{color-scheme:light}*{box-sizing:border-box}
@@ -159,7 +161,8 @@ def _chart(
                 told = f"{say('week_of')} {week}: {counts[week]} {name}"
                 bars.append(f'<rect {where} fill="{colour}"><title>{told}</title></rect>')
         if n % max(1, len(weeks) // 6) == 0:
-            bars.append(f'<text x="{LEFT + n * step:.1f}" y="{HEIGHT - 12}">{week}</text>')
+            begins = min(LEFT + n * step, WIDTH - DAY)  # a day that runs out of the picture is cut off
+            bars.append(f'<text x="{begins:.1f}" y="{HEIGHT - 12}">{week}</text>')
     axis = "".join(
         f'<line x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e2e8f0"/>'
         f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_number(round(most * part))}</text>'

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from datetime import date, timedelta
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
@@ -265,6 +267,19 @@ def test_a_tally_by_week_has_every_week_between() -> None:
     assert tally.looks["2026-03-16", str(entry["role"])] == 2
 
 
+@pytest.mark.parametrize("weeks", [1, 2, 6, 26, 27, 52])
+def test_no_date_below_a_chart_runs_out_of_the_picture(weeks: int) -> None:
+    tally = Tally()
+    entry = entry_of(entries_of(SCHOOL, 1)[0]) | {"outcome": "permitted", "type": "nl.x.goals.access.viewed.v1"}
+    for n in range(weeks):
+        day = date(2026, 1, 5) + timedelta(weeks=n)
+        tally.take(entry | {"occurred_at": f"{day}T09:00:00.000000Z"})
+    html = page(Manifest("samenkracht/wijzer/de-eik", SCHOOL, 200, "ab", 0, 200), tally, [], "nl")
+    at = [float(x) for x in re.findall(r'<text x="([\d.]+)" y="228">', html)]
+    assert at, "no dates"
+    assert max(at) <= 760 - 72
+
+
 def test_every_code_has_a_word_in_both_languages() -> None:
     for words in (Role, Category, Purpose, Basis):
         assert {str(one.value) for one in words} <= set(LABELS), words
@@ -278,7 +293,7 @@ def test_the_same_lines_give_the_same_pack_as_long_as_it_is_of_the_same_format(t
     told = {name: facts for name, facts in made.files.items() if name != PARQUET}  # its bytes are its library's
     words = [dict(known) for known in (LABELS, CODES, TEXTS)]
     digest = sha256(json.dumps([told, words], sort_keys=True).encode()).hexdigest()[:16]
-    assert (FORMAT, digest) == ("samenkracht-audit-pack/1", "cd668378e62a438b")
+    assert (FORMAT, digest) == ("samenkracht-audit-pack/2", "cd668378e62a438b")
 
 
 def test_a_pack_of_another_format_is_not_called_tampered_with(tmp_path: Path) -> None:
