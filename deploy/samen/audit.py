@@ -74,6 +74,8 @@ def page(
     purpose: Purpose, since: datetime | None, until: datetime | None, category: Category | None, before: int | None
 ) -> Json:
     """Return what every question by page says."""
+    if since is not None and until is not None and since >= until:
+        raise typer.BadParameter("the period ends before it begins: --until is the later one", param_hint="--since")
     period = {"since": moment(since), "until": moment(until)}
     return {"purpose": purpose, "category": category, "before": before, **period}
 

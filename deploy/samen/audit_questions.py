@@ -119,6 +119,11 @@ def judge(
             break
     if as_json:
         print_json({"judged": judged, "waiting": waiting, "findings": found})
+    elif not judged and not waiting:
+        Console(soft_wrap=True).print(
+            "[yellow]Nothing was judged: no line was recorded in that period. It goes by when lines were recorded, "
+            "not by when it happened.[/]"
+        )
     else:
         print_findings(found)
         Console().print(f"Judged: {judged} lines.")

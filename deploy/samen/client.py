@@ -175,7 +175,8 @@ class Client:
             detail = f"no service answers {subject}: see `samen status`"
             raise Problem(ProblemType.UNAVAILABLE, detail) from None
         except (nats.errors.Error, TimeoutError, OSError) as error:
-            detail = f"no answer in {timeout_s:g} s ({type(error).__name__}): it may have been done; retry with its key"
+            done = "ask again" if subject.startswith("qry.") else "it may have been done, so look before you repeat it"
+            detail = f"no answer in {timeout_s:g} s ({type(error).__name__}): see `samen status`, then {done}"
             raise Problem(ProblemType.UNAVAILABLE, detail) from None
         if loop.time() - asked_at > timeout_s:  # this process slept: what the answer rests on may have been withdrawn
             raise Problem(ProblemType.UNAVAILABLE, "the answer came too late to be shown: ask again")

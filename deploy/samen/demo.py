@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from deploy.databases import describe
@@ -38,6 +39,7 @@ FOLDER = Path(".samen-demo")
 MARKER = "made-by-samen-demo"
 APART = Path("/var/lib/samenkracht-")
 STOPPED = 130
+WORDS = TextColumn("{task.description}", table_column=Column(ratio=1))
 
 
 class NotOurs(RuntimeError):
@@ -80,6 +82,10 @@ class Watched:
             total = task.total if task.total is not None else 1
             self._progress.update(self._task, total=total, completed=total)
             self._progress.stop_task(self._task)
+            # A window holds fewer lines than there are scenes: what is done goes above it, and scrolls away.
+            self._progress.print(self._progress.make_tasks_table([task]))
+            self._progress.remove_task(self._task)
+            self._task = None
 
     def end(self) -> None:
         """Finishes the last line."""
@@ -189,8 +195,9 @@ def _print(figures: dict[str, Any]) -> None:
 def _play(supervisor: Supervisor, stop: threading.Event, console: Console, seed: int, children: int) -> Result:
     home = supervisor.home
     databases = {name: describe(supervisor.postgres.admin_dsn, name, home.keys) for name in NAMES}
-    columns = (SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}"), BarColumn(bar_width=24))
-    with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
+    columns = (SpinnerColumn(finished_text="[green]✓[/]"), WORDS, BarColumn(bar_width=24))
+    counted = MofNCompleteColumn(table_column=Column(min_width=9))
+    with Progress(*columns, counted, TimeElapsedColumn(), console=console, expand=True) as progress:
         watched = Watched(progress)
         operator = operator_id(getpass.getuser())
         playing = perform(home, databases, operator, seed=seed, children=children, show=watched)

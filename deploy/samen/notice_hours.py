@@ -29,7 +29,8 @@ def hours(school: School, person: As, as_json_: AsJson = False, directory: Dir =
     console.print(
         f"version {now['number']}" if now["number"] else "the school has set nothing: as the foundation has it"
     )
-    console.print(f"quiet hours: {now['quiet']} (a school's within {bounds['within']}, at least {bounds['at_least']})")
+    least = "" if bounds["at_least"] == "none" else f", at least {bounds['at_least']}"
+    console.print(f"quiet hours: {now['quiet']} (a school's within {bounds['within']}{least})")
     console.print(f"digests: at {now['digest_at']}:00, weekly ones on {DAYS[now['digest_on'] - 1]}")
     console.print(f"in holidays: {IN_HOLIDAYS[now['days_off']]}")
     console.print("What a person has set wins; what is urgent takes no notice of either.", style="dim")

@@ -156,7 +156,7 @@ def list_(
         table.add_column(column, overflow="fold")
     for one in found["restrictions"]:
         state = "in force" if one["in_force"] else "ended" if one["state"] == "confirmed" else one["state"]
-        cells = (one["id"], str(one["version"]), one["child"], one["ground"], state, one["ends_at"][:10])
+        cells = (one["id"], str(one["version"]), one["child"], one["ground"], state, _day(one["ends_at"]))
         told = "yes" if one["told"] else "no"
         table.add_row(*cells, told, _lines(one), escape(one.get("reason", "")))
     print_table(table if found["restrictions"] else "Nothing was ever held back.")
@@ -164,10 +164,15 @@ def list_(
         Console().print(f"There is more: add --before {found['next']}")
 
 
+def _day(moment: str) -> str:
+    """Returns the day as it was named: it began where the school is, mostly the evening before in UTC."""
+    return f"{datetime.fromisoformat(moment).astimezone(HERE):%Y-%m-%d}"
+
+
 def _lines(one: dict[str, Any]) -> str:
-    until = f" to {one['lines_until'][:10]}" if "lines_until" in one else ""
+    until = f" to {_day(one['lines_until'])}" if "lines_until" in one else ""
     kinds = ", ".join(one["categories"]) or "all"
-    return f"{kinds} from {one['lines_from'][:10]}{until}" + (f", of {one['who']}" if "who" in one else "")
+    return f"{kinds} from {_day(one['lines_from'])}{until}" + (f", of {one['who']}" if "who" in one else "")
 
 
 def add_to(audit: typer.Typer) -> None:

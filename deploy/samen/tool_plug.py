@@ -166,13 +166,16 @@ def _server(client: Client) -> str:
 
 def needs(plugged: Plugged, plug: Plug) -> list[str]:
     """Returns what the tool's makers must know, in ten lines at most."""
+    own = f"--school {escape(plug.school)} --as {plug.person}"
     lines = [f"[bold]{escape(plug.body['label'])}[/] is plugged in: tool {plugged.tool}"]
     if plugged.account is None:
-        lines.append(f"It is told by webhook; say where: [cyan]samen tool webhook set {plugged.tool} https://...[/]")
+        lines.append(
+            f"It is told by webhook; say where: [cyan]samen tool webhook set {plugged.tool} https://... {own}[/]"
+        )
         return [*lines, _ask(plugged, plug)]
     lines += [
         f"  server        {escape(plugged.server)}",
-        f"  credentials   {escape(str(plug.path))} (only you can read it; good until {str(plugged.expires_at)[:19]})",
+        f"  credentials   {escape(str(plug.path))} (only you can read it; till {str(plugged.expires_at)[:19]} UTC)",
         "  renew         request on [cyan]in.gate.renew[/] before that; put the answer's `jwt` into the file",
         '  events        js = nc.jetstream(domain="gate"); js.pull_subscribe_bind("me", stream="OUT")',
         "  acknowledge   each event; `epoch` and `sequence` in it say whether one is missing",
@@ -189,4 +192,5 @@ def _ask(plugged: Plugged, plug: Plug) -> str:
     child = plug.child or "<child>"
     what = " ".join(f"--category {escape(one)}" for one in plug.body["categories"])
     ask = f"samen network ask {child} --recipient {plugged.tool} --for {escape(plug.body['for_purpose'])} {what}"
+    ask += f" --school {escape(plug.school)} --as <coordinator>"
     return f"It gets what guardians consent to, child by child: [cyan]{ask}[/]"

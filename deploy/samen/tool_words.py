@@ -20,4 +20,4 @@ def login_words(tool: dict[str, Any]) -> str:
         return "it needs none: `samen tool webhook show`"
     if tool["state"] == "removed":
         return "none is good any more"
-    return f"good until {tool['login']['expires_at'][:19]}" if tool["login"] else "none yet: `samen tool login`"
+    return f"good until {tool['login']['expires_at'][:19]} UTC" if tool["login"] else "none yet: `samen tool login`"

@@ -88,7 +88,9 @@ def decide_restrict_view(asked: Asked[RestrictView], seen: Snapshot) -> Change:
     permit, body, now = _keeper(asked, seen, asked.body.child), asked.body, seen.now
     if seen.state["erased"]:
         raise Problem(ProblemType.CONFLICT, "this child is erased: nobody can look at its log any more")
-    if not now < body.ends_at <= now + LONGEST:
+    if body.ends_at <= now:
+        raise Problem(ProblemType.INVALID, "its end is past: name a later day")
+    if body.ends_at > now + LONGEST:
         raise Problem(ProblemType.INVALID, f"name an end within {LONGEST.days} days: later it is asked anew")
     begins = body.lines_from or now
     if body.lines_until is not None and body.lines_until <= begins:

@@ -101,6 +101,15 @@ def judge(addresses: list[str], *, loopback: bool = False) -> list[str]:
     return addresses
 
 
+def judge_named(target: Target, *, loopback: bool = False) -> None:
+    """Raises Refused when the URL itself names an address that may not be gone to; a name is judged when it is used."""
+    try:
+        ip_address(target.host)
+    except ValueError:
+        return
+    judge([target.host], loopback=loopback)
+
+
 def is_open(address: str) -> bool:
     """Tells whether it is a public unicast address of a machine outside."""
     try:

@@ -28,6 +28,7 @@ from shared.unit import Asked, Change, Endpoint, Query, Row, Snapshot, stale
 MOST_KEYS = 4
 URL_WRONG = {
     "url_unsafe": "is not a plain address: write https://, a name, and a path",
+    "address_closed": "is in a private network, to which the platform does not go: write one that is public",
     "https_needed": "must begin with https://: what it is told is about children",
 }
 
@@ -98,7 +99,7 @@ def decide_set(asked: Asked[SetWebhook], seen: Snapshot, *, loopback: bool) -> C
     if body.version != (hook["version"] if hook else 0):
         raise stale(body.version, hook["version"] if hook else 0)
     try:
-        addresses.parse(body.url, loopback=loopback)
+        addresses.judge_named(addresses.parse(body.url, loopback=loopback), loopback=loopback)
     except addresses.Refused as refused:
         raise Problem(ProblemType.INVALID, f"the address {URL_WRONG[str(refused)]}", field="url") from None
     values = {"url": body.url, "keys": [{"secret": body.secret, "until": None}], "set_at": seen.clock}

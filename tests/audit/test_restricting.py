@@ -334,7 +334,7 @@ async def test_it_ends_by_itself_and_can_be_lifted_by_one(kept: Log) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"ends_at": in_days(-1)}, "name an end within"),
+        ({"ends_at": in_days(-1)}, "its end is past"),
         ({"ends_at": in_days(400)}, "name an end within"),
         ({"lines_until": NOW.isoformat()}, "a later lines_until"),
         ({"child": pseudonym(999)}, "."),

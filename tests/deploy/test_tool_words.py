@@ -29,7 +29,7 @@ def test_the_first_day_without_a_tool_is_the_one_that_was_named(ends_at: str | N
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({}, "good until 2026-11-29T20:10:51"),
+        ({}, "good until 2026-11-29T20:10:51 UTC"),
         ({"login": None}, "none yet: `samen tool login`"),
         ({"state": "removed"}, "none is good any more"),
         ({"channel": "webhook", "login": None}, "it needs none: `samen tool webhook show`"),
@@ -44,7 +44,11 @@ def test_a_login_is_called_good_only_while_it_is(more: dict[str, object], words:
 def test_whoever_plugged_a_tool_in_reads_the_whole_command_that_asks_for_it(path: Path | None) -> None:
     body = {"label": "Leesapp [x]", "for_purpose": "local_tool", "categories": ["goals", "plan"]}
     plugged = Plugged(TOOL, "A" if path else None, "2026-11-29T20:10:51Z" if path else None, "nats://x", ready=True)
-    last = needs(plugged, Plug("de-brug", KEEPER, CHILD, None, body, path))[-1]
+    lines = needs(plugged, Plug("de-brug", KEEPER, CHILD, None, body, path))
+    if path is None:
+        assert f"samen tool webhook set {TOOL} https://... --school de-brug --as {KEEPER}" in lines[1]
+    last = lines[-1]
+    assert "--category plan --school de-brug --as <coordinator>" in last
     assert f"samen network ask {CHILD} --recipient {TOOL} --for local_tool --category goals --category plan" in last
     known = needs(plugged, Plug("de-brug", KEEPER, None, TOOL, body, path))[-1]
     assert "samen network ask <child>" in known

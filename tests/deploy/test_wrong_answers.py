@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from rich.console import Console
 from rich.progress import Progress
 from typer.testing import CliRunner
 
-from deploy.samen import audit_questions, inbox, proofs, roster
+from deploy.samen import audit_questions, inbox, proofs, restriction, roster
 from deploy.samen.__main__ import app
 from deploy.samen.audit_questions import CODES
-from deploy.samen.demo import Watched
+from deploy.samen.demo import WORDS, Watched
 from deploy.samen.oneroster_records import Issue
 from deploy.samen.roster_import import Report, SchoolReport
 from shared.tlog.trust import pem_of
@@ -100,6 +101,8 @@ def test_a_period_that_ends_before_it_begins_is_refused(monkeypatch: pytest.Monk
     for until in ("2020-01-01", "2030-01-01"):
         code, told = said("audit", "judge", *WHO, "--from", "2030-01-01", "--to", until)
         assert (code, "--to is the later one" in told) == (2, True), told
+        code, told = said("audit", "denials", *WHO, "--since", "2030-01-01", "--until", until)
+        assert (code, "--until is the later one" in told) == (2, True), told
 
 
 def test_mails_of_a_folder_that_no_platform_had_are_not_no_mails(tmp_path: Path) -> None:
@@ -161,6 +164,41 @@ def test_a_bar_goes_no_further_than_its_end() -> None:
         for _ in range(5):
             watched.step()
         assert [(task.completed, task.total) for task in progress.tasks] == [(5, 5)]
+
+
+def test_what_a_demo_has_done_scrolls_away_however_low_the_window_is() -> None:
+    told = Console(width=100, height=10, record=True, force_terminal=True, file=StringIO())
+    with Progress(WORDS, console=told, expand=True) as progress:
+        watched = Watched(progress)
+        for n in range(30):
+            watched.scene(f"scene {n}", 1)
+            watched.step()
+            assert len(progress.tasks) == 1
+        watched.end()
+        assert not progress.tasks
+    lines = [line.strip() for line in told.export_text().splitlines()]
+    assert all(f"scene {n}" in lines for n in range(30))
+
+
+def test_a_restriction_is_listed_by_the_days_that_were_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = {"id": ID, "version": 1, "child": ID, "ground": "supervision", "state": "asked", "in_force": False}
+    one |= {"ends_at": "2027-07-30T22:00:00Z", "told": True, "categories": []}
+    one |= {"lines_from": "2027-01-31T23:00:00Z", "lines_until": "2027-05-31T22:00:00Z"}
+    monkeypatch.setattr(restriction, "do", lambda *_: {"restrictions": [one], "next": None})
+    code, told = said("audit", "restriction", "list", *WHO)
+    assert (code, "2027-07-31" in told, "from 2027-02-01 to 2027-06-01" in " ".join(told.split())) == (0, True, True)
+
+
+def test_a_period_in_which_nothing_was_recorded_is_not_one_in_which_nothing_was_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    empty = {"judged": 0, "waiting": 0, "findings": [], "next": None}
+    monkeypatch.setattr(audit_questions, "ask", lambda *_: empty)
+    period = ("--from", "2030-01-01", "--to", "2030-02-01")
+    code, told = said("audit", "judge", *WHO, *period)
+    assert (code, "Nothing was judged" in told, "Nothing was found" in told) == (0, True, False), told
+    monkeypatch.setattr(audit_questions, "ask", lambda *_: empty | {"judged": 3})
+    assert "Nothing was found" in said("audit", "judge", *WHO, *period)[1]
 
 
 def test_an_inbox_tells_the_year() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gate.addresses import Refused, is_open, judge, parse
+from services.gate.addresses import Refused, is_open, judge, judge_named, parse
 
 CLOSED = """
 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 127.0.0.1 127.255.255.254 169.254.169.254
@@ -68,6 +68,19 @@ def test_loopback_is_open_only_where_it_is_allowed_and_nothing_else_with_it() ->
 def test_a_url_that_is_not_plainly_https_is_refused(url: str) -> None:
     with pytest.raises(Refused):
         parse(url)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[fd00::1]", "127.0.0.1", "[::1]"])
+def test_a_url_that_names_a_closed_address_itself_is_refused_before_anything_goes_there(host: str) -> None:
+    with pytest.raises(Refused, match="address_closed"):
+        judge_named(parse(f"https://{host}/hook"))
+    if host in {"127.0.0.1", "[::1]"}:
+        judge_named(parse(f"http://{host}:8080/hook", loopback=True), loopback=True)
+
+
+def test_a_url_with_a_name_or_an_open_address_is_not_judged_before_it_is_used() -> None:
+    for host in ("intern.example.org", "93.184.216.34", "[2606:4700::1]"):
+        judge_named(parse(f"https://{host}/hook"))
 
 
 def test_a_url_is_taken_apart_and_put_together_with_the_address_that_was_judged() -> None:

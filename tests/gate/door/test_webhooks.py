@@ -73,7 +73,10 @@ async def test_an_overlap_is_never_made_longer_by_a_later_one(hooked: Office) ->
 
 @pytest.mark.parametrize(
     "url",
-    ["http://tool.example.org/", "https://user:x@tool.example.org/", "https://tool.example.org/#x", "ftp://a.nl/"],
+    [
+        *("http://tool.example.org/", "https://user:x@tool.example.org/", "https://tool.example.org/#x", "ftp://a.nl/"),
+        "https://10.0.0.1/hook",
+    ],
 )
 async def test_a_webhook_leads_by_https_to_a_plain_address(office: Office, url: str) -> None:
     await office.register(channel="webhook")
