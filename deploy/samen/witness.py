@@ -166,7 +166,8 @@ def _note_in(folder: Path) -> str:
     try:
         return (folder / "checkpoint").read_text()
     except OSError as error:
-        raise UnreadableLog(str(error)) from None
+        told = f"{sentence(error)}: name the folder of one school's log, in which `checkpoint` and `tile` lie"
+        raise UnreadableLog(told) from None
 
 
 async def ask_platform(who: FolderWitness, client: Client, school: str, now_s: int) -> Json | None:

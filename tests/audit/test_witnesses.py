@@ -130,6 +130,11 @@ def test_a_folder_without_its_tiles_is_told(tmp_path: Path) -> None:
         nodes_in(tmp_path / "log", [3], 40)
 
 
+def test_a_folder_that_holds_no_log_is_told_with_what_to_name(tmp_path: Path) -> None:
+    code, said = run_witness(tmp_path)
+    assert (code, "the folder of one school's log" in said, "Errno" in said) == (1, True, False), said
+
+
 def test_a_proof_as_a_file_is_checked_without_a_platform(tmp_path: Path) -> None:
     grow(tmp_path / "log", 300)
     note = (tmp_path / "log" / "checkpoint").read_text()
