@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 
 import nats
+import nats.errors
 
 
 async def main(creds: str, server: str, table: Path) -> None:
     """Writes a row an event, then acknowledges; the first two columns tell a row that came twice."""
-    client = await nats.connect(server, user_credentials=creds)
+    try:
+        client = await nats.connect(server, user_credentials=creds, allow_reconnect=False)
+    except nats.errors.Error as error:
+        sys.exit(f"{error}: an old {creds} lets nobody in; ask the school for a new one (`samen tool login`)")
     me = await client.jetstream(domain="gate").pull_subscribe_bind("me", stream="OUT")
     try:
         while messages := await me.fetch(100, timeout=2):

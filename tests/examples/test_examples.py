@@ -130,6 +130,11 @@ async def test_a_table_for_a_spreadsheet_is_kept(town: Town) -> None:
             break
     assert any(row[3] == PROPOSED for row in rows)
     assert [int(row[1]) for row in rows] == list(range(1, len(rows) + 1))
+    tool, newer = await id_of(town.samen, town.school, "csv"), str(town.folder / "newer.creds")
+    said = await town.samen("tool", "login", tool, "--creds", newer, *who(town.school))
+    assert said.code == 0, said
+    async with running(sys.executable, str(HERE / "csv_puller.py"), creds, town.server, str(table)) as program:
+        assert await asyncio.wait_for(program.wait(), LONGEST), "replaced credentials end it: it doesn't try for ever"
 
 
 async def test_a_webhook_receiver_gets_its_first_event_and_refuses_a_forged_one(town: Town) -> None:
