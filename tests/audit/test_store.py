@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -8,11 +9,12 @@ import pytest
 
 from deploy.databases import ServiceDatabase
 from services.audit.files import Logs
-from services.audit.store import lock_head, tail
+from services.audit.model import line_of
+from services.audit.store import _whole, add_lines, lock_head, tail
 from services.audit.tasks import Signer
 from shared.events.words import school_subject
 from shared.tlog.note import origin, verifier_key, verify
-from tests.audit.support import CHILD, KEY, Journal, Log, as_owner
+from tests.audit.support import CHILD, KEY, NOW, Journal, Log, as_owner
 
 MIGRATIONS = (Path(__file__).parents[2] / "services/audit/migrations").glob("*.sql")
 
@@ -216,3 +218,19 @@ async def test_all_of_the_migration_ran_under_always_triggers(kept: ServiceDatab
         await owner.close()
     assert len(modes) == sum(one.read_text().count("CREATE TRIGGER") for one in MIGRATIONS) == 8
     assert {row["tgenabled"] for row in modes} == {b"A"}
+
+
+async def test_moments_are_kept_to_the_microsecond_whenever_they_are(log: Log) -> None:
+    """They go in as whole numbers, of which floating point holds those up to the year 2255."""
+    line = line_of(Journal(log.school).viewed())
+    moments = [
+        datetime(year, 12, 31, 23, 59, 59, micros, UTC)
+        for year in (1, 1969, 2026, 2255, 3001, 9999)
+        for micros in (1, 999_999)
+    ]
+    lines = [line._replace(seq=n + 1, occurred_at=at, recorded_at=at) for n, at in enumerate(moments)]
+    async with log.db.school(log.school) as conn:
+        await add_lines(conn, log.school, lines, await log.logs.of(log.school))
+    rows = await log.rows("SELECT occurred_at, recorded_at FROM line ORDER BY idx")
+    assert [(row["occurred_at"], row["recorded_at"]) for row in rows] == [(at, at) for at in moments]
+    assert _whole([NOW, NOW.astimezone().replace(tzinfo=None)]) == _whole([NOW, NOW])
