@@ -154,6 +154,7 @@ async def test_what_people_wrote_is_shown_and_never_becomes_a_tag(language: str)
 
 TOLD = {
     "goals": "Goals OneGoal GoalHistory Scores Plans OnePlan Agreements Talks OneTalk Deadlines",
+    "network": "ChildFile ChildNetwork Consents Deciders Ecogram Expectations",
     "notifications": "Inbox",
 }
 """What a file is made of, of the replies that are kept."""
