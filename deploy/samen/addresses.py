@@ -83,11 +83,16 @@ def addresses(school: School, member: As, json: AsJson = False, directory: Dir =
         table.add_row(through, Text(one["target"]), state, one["address"])
     print_table(table, console)
     for channel, code in found["stopped"].items():
-        what = "Nothing ordinary" if (channel, code) == ("mail", "unsubscribed") else "Nothing"
-        console.print(Text(f"{what} goes through {channel}: {code}. `samen notifications resume` opens it."))
+        console.print(Text(left_words(channel, code)))
     if found["record_stopped"]:
         console.print("Mail to an address came back, and nothing goes there any more: `samen notifications resume`.")
     console.print(Text(f"outlets of the school: {', '.join(found['outlets']) or 'none'}", style="dim"))
+
+
+def left_words(channel: str, code: str) -> str:
+    """Return what no longer goes through a channel that a member has left, and how it is opened."""
+    what = "Nothing ordinary" if (channel, code) == ("mail", "unsubscribed") else "Nothing"
+    return f"{what} goes through {channel}: {code}. `samen notifications resume` opens it."
 
 
 def add_address(

@@ -30,7 +30,7 @@ from deploy.samen.audit import (
     print_lines,
     print_more,
 )
-from deploy.samen.options import As, AsJson, School, WhyLog
+from deploy.samen.options import As, AsJson, Language, School, WhyLog
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.words import Purpose
@@ -43,7 +43,7 @@ On = Annotated[
 Known = Annotated[
     datetime | None, typer.Option("--known", formats=FORMATS, help="By what was recorded then (UTC); now if left out.")
 ]
-Lang = Annotated[str, typer.Option("--lang", help="nl or en.")]
+Lang = Annotated[Language, typer.Option("--lang", help="Of the sentences.")]
 CHILD = typer.Argument(help="The child's id.")
 PERIOD = 200
 CODES = FINDINGS.keys() | {
@@ -234,7 +234,7 @@ def story(
     child: Annotated[UUID, CHILD],
     school: School,
     person: As,
-    lang: Lang = "nl",
+    lang: Lang = Language.DUTCH,
     since: Since = None,
     until: Until = None,
     limit: Limit = 50,
@@ -251,14 +251,14 @@ def story(
     console = Console(highlight=False, soft_wrap=True)
     times = Counter(one["sentence"] for one in found["sentences"])  # in their order; what is told alike is told once
     for sentence, count in times.items():
-        more = "" if count == 1 else f" ({count} keer)" if lang == "nl" else f" ({count} times)"
+        more = "" if count == 1 else f" ({count} keer)" if lang is Language.DUTCH else f" ({count} times)"
         console.print(escape(sentence + more))
     if not found["sentences"]:
-        console.print("Er is niets te zien." if lang == "nl" else "There is nothing to see.")
+        console.print("Er is niets te zien." if lang is Language.DUTCH else "There is nothing to see.")
     for notice in found["held_back"]:
         console.print(escape(notice))
     if found["next"] is not None:
-        more = "Er is meer: voeg toe" if lang == "nl" else "There is more: add"
+        more = "Er is meer: voeg toe" if lang is Language.DUTCH else "There is more: add"
         console.print(f"{more} --before {found['next']}")
 
 

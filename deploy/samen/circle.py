@@ -15,9 +15,9 @@ from rich.console import Console
 from deploy.samen.asking import ask_network, do, effect_words
 from deploy.samen.client import Client
 from deploy.samen.failing import read_text
-from deploy.samen.network import Why
-from deploy.samen.options import As, ChildId, School
+from deploy.samen.options import As, ChildId, Language, School, Why
 from deploy.samen.up import Dir
+from shared.events.words import Purpose
 
 Subject = Annotated[UUID, typer.Argument(help="The child's id, or the school's own (`samen network find`).")]
 Membership = Annotated[UUID, typer.Argument(help="The membership's id (`samen network show --ids`).")]
@@ -207,7 +207,7 @@ def publish_notice(
     ],
     school: School,
     person: As,
-    language: Annotated[str, typer.Option("--language", help="nl or en.")] = "nl",
+    language: Annotated[Language, typer.Option("--language", help="Of the notice's text.")] = Language.DUTCH,
     directory: Dir = None,
 ) -> None:
     """Put a version of the notice that consent is asked with on record. It stays as it is."""
@@ -220,7 +220,7 @@ def receipt(
     consent: Annotated[UUID, typer.Argument(help="The consent's id (`samen network consents --json`).")],
     school: School,
     person: As,
-    purpose: Why = "own_data",
+    purpose: Why = Purpose.OWN_DATA,
     fhir: Annotated[bool, typer.Option("--fhir", help="As a FHIR R4 Consent instead of ISO/IEC TS 27560.")] = False,
     directory: Dir = None,
 ) -> None:

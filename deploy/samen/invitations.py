@@ -30,11 +30,11 @@ from deploy.samen.circle import (
 )
 from deploy.samen.client import Client
 from deploy.samen.ecogram_words import day_of
-from deploy.samen.network import Why
-from deploy.samen.options import As, AsJson, School
+from deploy.samen.options import As, AsJson, School, Why
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.errors import Problem, ProblemType
+from shared.events.words import Purpose
 
 SecretText = Annotated[str, typer.Argument(help="The secret that came with the invitation.")]
 NOT_USABLE = (
@@ -130,7 +130,7 @@ def invitations(
     subject: Subject,
     school: School,
     person: As,
-    purpose: Why = "guidance",
+    purpose: Why = Purpose.GUIDANCE,
     as_json: AsJson = False,
     directory: Dir = None,
 ) -> None:

@@ -6,7 +6,6 @@ import getpass
 import json
 import sys
 from collections.abc import Awaitable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,14 +20,13 @@ from deploy.samen.asking import ask_network, do, effect_words
 from deploy.samen.client import Client, operator_id
 from deploy.samen.ecogram import draw
 from deploy.samen.ecogram_words import as_text
-from deploy.samen.options import As, AsJson, ChildId, School
+from deploy.samen.options import As, AsJson, ChildId, InLanguage, Language, School, Why
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
-from shared.events.words import ActorKind, Category
+from shared.events.words import ActorKind, Category, Purpose
 
 app = typer.Typer(no_args_is_help=True, help="Networks round children: members, authority, consent.")
 
-Why = Annotated[str, typer.Option("--purpose", help="Why: guidance, administration, own_data ...")]
 Recipient = Annotated[UUID, typer.Option("--recipient", help="The member or organisation it is about.")]
 Categories = Annotated[list[Category], typer.Option("--category", help="What may be shared; repeat it.")]
 For = Annotated[str, typer.Option("--for", help="What it may be used for, such as care_coordination.")]
@@ -36,11 +34,6 @@ Organisation = Annotated[bool, typer.Option("--organisation", help="The recipien
 Notice = Annotated[int, typer.Option("--notice", help="The version of the notice that was read.")]
 
 NO_CHILDREN = "No children that this person may see for this: name another --purpose; with --all, for the records."
-
-
-class Language(StrEnum):
-    NL = "nl"
-    EN = "en"
 
 
 def _name(one: dict[str, Any]) -> str:
@@ -81,11 +74,11 @@ def show(
     child: ChildId,
     school: School,
     person: As,
-    purpose: Why = "guidance",
+    purpose: Why = Purpose.GUIDANCE,
     ids: Annotated[bool, typer.Option("--ids", help="Show ids and versions too.")] = False,
     svg: Annotated[Path | None, typer.Option("--svg", help="Draw the ecogram into this new file.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Print the ecogram as a list.")] = False,
-    language: Annotated[Language, typer.Option("--language", help="Of the ecogram.")] = Language.NL,
+    language: InLanguage = Language.DUTCH,
     as_json: AsJson = False,
     directory: Dir = None,
 ) -> None:
@@ -138,7 +131,7 @@ def consents(
     child: ChildId,
     school: School,
     person: As,
-    purpose: Why = "guidance",
+    purpose: Why = Purpose.GUIDANCE,
     as_json: AsJson = False,
     directory: Dir = None,
 ) -> None:
@@ -168,7 +161,7 @@ def consents(
 def children(
     school: School,
     person: As,
-    purpose: Why = "guidance",
+    purpose: Why = Purpose.GUIDANCE,
     everyone: Annotated[bool, typer.Option("--all", help="All of the school, for those who keep its records.")] = False,
     as_json: AsJson = False,
     directory: Dir = None,

@@ -16,11 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.environment import ROOT
+from deploy.samen.addresses import left_words
 from deploy.samen.asking import as_json, do
 from deploy.samen.client import Client
 from deploy.samen.inbox import HERE, SERVICE
 from deploy.samen.inbox import app as inbox
-from deploy.samen.options import AsJson, School
+from deploy.samen.options import AsJson, Language, School
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.events.notifications import Channel
@@ -119,7 +120,7 @@ def set_rule(
 def preferences(
     school: School,
     person: As,
-    language: Annotated[str | None, typer.Option(help="nl or en.")] = None,
+    language: Annotated[Language | None, typer.Option(help="Of what is told; else both.")] = None,
     quiet: Annotated[str | None, typer.Option(help="Quiet hours, as 21:00-07:00, or none.")] = None,
     digest_at: Annotated[int | None, typer.Option(min=0, max=23, help="The hour at which digests come.")] = None,
     digest_on: Annotated[str | None, typer.Option(help=f"The day of weekly ones: {', '.join(DAYS)}.")] = None,
@@ -160,7 +161,9 @@ def _preferences(found: dict[str, Any]) -> Iterator[str]:
     yield f"in holidays: {IN_HOLIDAYS[usual.get('days_off') if wants['days_off'] is None else wants['days_off']]}"
     for one in wants["paces"]:
         yield f"{one['kind']} through {one['channel']}: {one['pace']}"
-    yield f"by mail whatever is off, as the law or safety wants: {', '.join(found['always'])}"
+    yield from (left_words(channel, code) for channel, code in found["stopped"].items())
+    if found["stopped"].get("mail", "unsubscribed") == "unsubscribed":
+        yield f"by mail whatever is off, as the law or safety wants: {', '.join(found['always'])}"
 
 
 def day(said: str) -> int:
@@ -231,7 +234,7 @@ def why(
 @app.command()
 def preview(
     kind: Annotated[str, typer.Argument(help="Which kind of notice, as `rules` names them.")],
-    language: Annotated[str, typer.Option(help="nl or en.")] = "nl",
+    language: Annotated[Language, typer.Option(help="Of the words.")] = Language.DUTCH,
     channel: Annotated[Channel | None, typer.Option(help="What this channel says; else what the inbox says.")] = None,
     number: Annotated[int, typer.Option(min=1, help="A message that brings so many.")] = 1,
 ) -> None:

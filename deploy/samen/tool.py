@@ -16,14 +16,13 @@ from deploy.gate_account import PAUSED
 from deploy.samen import tool_plug
 from deploy.samen.asking import as_json, do, refused
 from deploy.samen.client import Client
-from deploy.samen.network import Why
-from deploy.samen.options import As, AsJson, School
+from deploy.samen.options import As, AsJson, School, Why
 from deploy.samen.tables import print_table
 from deploy.samen.tool_plug import Plug, Plugged, login_settled, plug_in, slot_settled
 from deploy.samen.tool_words import first_day_without, login_words
 from deploy.samen.up import Dir
 from shared.errors import Problem
-from shared.events.words import Category, school_subject
+from shared.events.words import Category, Purpose, school_subject
 
 app = typer.Typer(no_args_is_help=True, help="A school's own tools: plug one in, see what it gets, pause or remove it.")
 
@@ -142,7 +141,7 @@ def login(
 def list_(
     school: School,
     person: As,
-    purpose: Why = "administration",
+    purpose: Why = Purpose.ADMINISTRATION,
     everyone: Annotated[bool, typer.Option("--all", help="Those that were removed too.")] = False,
     json_: AsJson = False,
     directory: Dir = None,
@@ -167,7 +166,7 @@ def show(
     tool: ToolId,
     school: School,
     person: As,
-    purpose: Why = "administration",
+    purpose: Why = Purpose.ADMINISTRATION,
     json_: AsJson = False,
     directory: Dir = None,
 ) -> None:

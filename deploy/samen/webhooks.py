@@ -15,14 +15,13 @@ from rich.table import Table
 
 from deploy.samen.asking import as_json, do
 from deploy.samen.client import Client
-from deploy.samen.network import Why
-from deploy.samen.options import As, AsJson, School
+from deploy.samen.options import As, AsJson, School, Why
 from deploy.samen.tables import print_table
 from deploy.samen.up import Dir
 from shared.actor import Actor
 from shared.errors import Problem
 from shared.events.gate import WebhookScheme
-from shared.events.words import school_subject
+from shared.events.words import Purpose, school_subject
 
 ToolId = Annotated[UUID, typer.Argument(help="The tool's id (`samen tool list`).")]
 SchemeOption = Annotated[
@@ -126,7 +125,7 @@ def show(
     tool: ToolId,
     school: School,
     person: As,
-    purpose: Why = "administration",
+    purpose: Why = Purpose.ADMINISTRATION,
     from_sequence: From = 1,
     json_: AsJson = False,
     directory: Dir = None,
@@ -147,10 +146,11 @@ def show(
     _say(f"{escape(found['url'])}  (version {found['version']})")
     for key in found["keys"]:
         until = f"until {key['until']}" if key["until"] else "until it is replaced"
-        _say(f"signs: {key['scheme']} {key['public'] or ''} {until}")
+        _say(f"signs: {key['scheme']} {key['public'] + ' ' if key['public'] else ''}{until}")
     fares = found["receiver"]
     if fares and fares["failing_since"]:
-        _say(f"fails since {fares['failing_since']} ({fares['code']}); left alone until {fares['until'] or 'now'}")
+        rests = f"left alone until {fares['until']}" if fares["until"] else "tried again as each event's turn comes"
+        _say(f"fails since {fares['failing_since']} ({fares['code']}); {rests}")
     _say(f"not yet delivered: {found['waiting']}")
     if found["aside"]:
         table = Table(title="Set aside")

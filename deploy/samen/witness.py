@@ -211,7 +211,7 @@ def _tell(found: Json) -> bool:
         console.print(f"[yellow]signed {where}; the platform did not take it: is this key in its policy?[/]")
     else:
         console.print(f"signed {where}")
-    return bool(found["line"]) and not found["alarms"]
+    return bool(found["line"]) and not found["alarms"] and found.get("taken", True)
 
 
 def witness(

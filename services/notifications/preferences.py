@@ -169,6 +169,7 @@ def decide_show(asked: Asked[OwnPreferences], seen: Snapshot) -> Change:
         "version": found["version"] if found else 0,
         "preferences": read_preferences(found and found["settings"]).model_dump(mode="json"),
         "else": told_of(read_usual(seen.state["hours"])),
+        "stopped": seen.state["stops"],
         "always": sorted(kind for kind in BY_KIND if is_fixed(kind)),
     }
     return Change(permits=(), events=(event,), result=result)

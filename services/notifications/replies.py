@@ -98,6 +98,8 @@ class PreferencesReply(Reply):
     usual: Hours = Field(alias="else")
     always: tuple[str, ...]
     """Kinds that come by mail whatever is set: the law or safety wants them told."""
+    stopped: dict[Channel, str] = Field(default_factory=dict)
+    """Channels that the person has left (`ChannelLeftReply`), or that are of no use: the code of why."""
 
 
 class QuietBounds(Reply):

@@ -162,7 +162,8 @@ class Log:
         """Returns the answer to a question, for the purpose that fits who asks."""
         async with self.db.school(self.school) as conn:
             await conn.execute(
-                "INSERT INTO access_lease SELECT $1, clock_timestamp(), generation_now(), 0, 0", self.school
+                "INSERT INTO access_lease SELECT $1, clock_timestamp(), generation_now(), 0, 0 ON CONFLICT DO NOTHING",
+                self.school,
             )
         purpose = Purpose.OWN_DATA if who == MOTHER else Purpose.OVERSIGHT
         endpoint = BY_NAME[name]

@@ -15,6 +15,7 @@ from deploy.home import Home
 from deploy.keys import LOG_KEY
 from deploy.samen import audit, audit_questions
 from deploy.samen.audit import _row, _verifier, app, chosen
+from deploy.samen.options import Language
 from deploy.topology import NAMES
 from services.audit.model import entry_of
 from shared.actor import SigningKey
@@ -120,9 +121,9 @@ def test_what_is_no_pack_and_no_proof_is_told_with_what_to_name_instead(tmp_path
     assert (done.exit_code, "samen audit prove --out" in " ".join(done.output.split())) == (1, True), done.output
 
 
-@pytest.mark.parametrize(("lang", "more"), [("nl", " (2 keer)"), ("en", " (2 times)")])
+@pytest.mark.parametrize(("lang", "more"), [(Language.DUTCH, " (2 keer)"), (Language.ENGLISH, " (2 times)")])
 def test_what_a_story_tells_alike_it_tells_once(
-    lang: str, more: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lang: Language, more: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = [{"sentence": one} for one in ("A looked.", "B looked.", "A looked.")]
     monkeypatch.setattr(audit_questions, "ask", lambda *_: {"sentences": told, "held_back": [], "next": None})

@@ -17,7 +17,7 @@ from deploy.keys import LOG_KEY
 from deploy.samen.__main__ import app
 from deploy.samen.client import Client
 from deploy.samen.proofs import checked
-from deploy.samen.witness import ask_platform, look_into, open_witness
+from deploy.samen.witness import _tell, ask_platform, look_into, open_witness
 from services.audit.files import LogFiles
 from shared.tlog.cosignature import cosigned, witness_key
 from shared.tlog.folder import UnreadableLog, nodes_in
@@ -207,3 +207,16 @@ async def test_the_witness_in_another_service_signs_remembers_and_is_joined_by_o
     assert set(trust.checked(full)[1]) == {who.own.signer, *(key.signer for key in house.keys)}
     assert checked(f"old 0\n\n{full}", trust)["size"] == 20
     assert LOG_KEY not in {path.stem for path in (tmp_path / "w").iterdir()}
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_signature_that_the_platform_did_not_take_is_no_success(taken: bool) -> None:
+    found = {
+        "origin": "samen.example/de-eik",
+        "size": 3,
+        "status": 200,
+        "alarms": [],
+        "line": "— w c2ln",
+        "taken": taken,
+    }
+    assert _tell(found) is taken

@@ -49,13 +49,32 @@ def test_paces_are_read_as_they_are_said_and_keep_what_was_set() -> None:
 def test_preferences_say_what_holds_where_nothing_is_set() -> None:
     nothing: dict[str, Any] = dict.fromkeys(("language", "quiet", "digest_at", "digest_on", "days_off")) | {"paces": []}
     usual = {"quiet": "21:00-07:00", "digest_at": 7, "digest_on": 1}
-    lines = list(_preferences({"version": 0, "preferences": nothing, "else": usual, "always": ["consent_asked"]}))
+    held: dict[str, Any] = {"else": usual, "always": ["consent_asked"], "stopped": {}}
+    lines = list(_preferences(held | {"version": 0, "preferences": nothing}))
     assert "quiet hours: 21:00-07:00" in lines
     assert "digests: at 7:00, weekly ones on mon" in lines
     mine = nothing | {"digest_at": 0, "digest_on": 7, "days_off": True, "quiet": "none"}
-    lines = list(_preferences({"version": 3, "preferences": mine, "else": usual, "always": ["consent_asked"]}))
+    lines = list(_preferences(held | {"version": 3, "preferences": mine}))
     assert "digests: at 0:00, weekly ones on sun" in lines
     assert "quiet hours: none" in lines
+
+
+@pytest.mark.parametrize(
+    ("code", "what", "always"), [("unsubscribed", "Nothing ordinary", True), ("unsubscribed_all", "Nothing", False)]
+)
+def test_preferences_say_first_what_was_left(code: str, what: str, always: bool) -> None:
+    nothing: dict[str, Any] = dict.fromkeys(("language", "quiet", "digest_at", "digest_on", "days_off")) | {"paces": []}
+    usual = {"quiet": "21:00-07:00", "digest_at": 7, "digest_on": 1}
+    found = {
+        "version": 0,
+        "preferences": nothing,
+        "else": usual,
+        "always": ["consent_asked"],
+        "stopped": {"mail": code},
+    }
+    lines = list(_preferences(found))
+    assert f"{what} goes through mail: {code}. `samen notifications resume` opens it." in lines
+    assert any("by mail whatever is off" in line for line in lines) is always
 
 
 def test_rules_and_queue_are_tables_of_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,7 +191,8 @@ class Desk:
         """Returns the answer; with `key`, asked as a command that may be a retry."""
         async with self.db.school(actor.school) as conn:
             await conn.execute(
-                "INSERT INTO access_lease SELECT $1, clock_timestamp(), generation_now(), 0, 0", actor.school
+                "INSERT INTO access_lease SELECT $1, clock_timestamp(), generation_now(), 0, 0 ON CONFLICT DO NOTHING",
+                actor.school,
             )
         read = body_of(name, body)
         stands_for = Key(key, read.model_dump_json()) if key else None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from services.notifications import addressing, code_count, leaving
+from services.notifications import addressing, code_count, leaving, preferences
 from services.notifications.address_requests import (
     AddAddress,
     Addresses,
@@ -21,6 +21,7 @@ from services.notifications.address_requests import (
 )
 from services.notifications.channel import ChannelDown
 from services.notifications.codes import CodeSender
+from services.notifications.preferences import OwnPreferences
 from services.notifications.reaching import Reach
 from services.notifications.smtp import MailChannel
 from services.notifications.turns import Woken
@@ -39,7 +40,8 @@ OWN = "eigen@thuis.example"
 async def ask(
     house: House, name: str, body: Request, who: UUID = MEMBER, kind: ActorKind = ActorKind.PERSON
 ) -> dict[str, Any]:
-    endpoint = next(one for one in (*addressing.ENDPOINTS, *leaving.ENDPOINTS) if one.name == name)
+    known = (*addressing.ENDPOINTS, *leaving.ENDPOINTS, *preferences.ENDPOINTS)
+    endpoint = next(one for one in known if one.name == name)
     asked = Asked(Actor(who, kind, house.school, "portal"), house.school, body, Ids())
     found: dict[str, Any] = await house.unit.run(endpoint, asked)
     return found
@@ -233,6 +235,9 @@ async def test_who_left_gets_no_mail_until_it_wants_it_again(house: House) -> No
     for _ in range(2):  # again is the same
         await ask(house, "leave-channel", LeaveChannel(channel=Channel.MAIL))
     assert (await shown(house))["stopped"] == {"mail": "unsubscribed"}
+    own = OwnPreferences.model_validate({"purpose": "own_data"}, strict=False)
+    assert (await ask(house, "preferences", own))["stopped"] == {"mail": "unsubscribed"}
+    assert (await ask(house, "preferences", own, OTHER))["stopped"] == {}
     await house.tell(MEMBER)
     await house.sender().send_due(house.school)
     assert (house.server.accepted, await house.states()) == ([], [("cancelled", 1, "unsubscribed")])
