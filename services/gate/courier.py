@@ -33,6 +33,7 @@ from services.gate.webhooks import keys_of
 from shared.actor import Actor
 from shared.clock import Clock, Ids
 from shared.db import LOST, Database
+from shared.ending import end
 from shared.errors import Problem, ProblemType, Transient
 from shared.events.words import ActorKind
 from shared.session import Session
@@ -94,10 +95,7 @@ class Courier:
 
     async def stop(self) -> None:
         """Ends all that is under way: whatever was sent, it is claimed anew when its time has come."""
-        workers = [door.worker for door in self.doors.values() if door.worker is not None]
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        await end(door.worker for door in self.doors.values() if door.worker is not None)
 
     async def look(self, school: str) -> None:
         """Gives every tool of a school for which something waits its worker."""
@@ -142,9 +140,7 @@ class Courier:
                     return
                 await self._end(key, door, under_way)
         finally:
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await end(under_way)
 
     async def _load(self, key: Key, door: Door) -> bool:
         """Reads where to go, and how the receiver fared before; tells whether there is anywhere to go now."""

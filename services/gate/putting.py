@@ -28,6 +28,7 @@ from services.gate.streams import Late
 from shared.actor import Actor
 from shared.clock import Clock, Ids
 from shared.db import LOST, Database
+from shared.ending import end
 from shared.errors import Problem, ProblemType, Transient
 from shared.events.words import ActorKind
 from shared.session import Session
@@ -80,11 +81,8 @@ class Putter:
                 log.warning("putting out rests", extra={"code": "putting_rests", "kind": type(error).__name__})
                 await asyncio.sleep(0.2)
             finally:
-                watching.cancel()
                 workers = [place.worker for place in self.places.values() if place.worker is not None]
-                for worker in workers:
-                    worker.cancel()
-                await asyncio.gather(watching, *workers, return_exceptions=True)
+                await end([watching, *workers])
 
     async def _hold(self, session: Session) -> None:
         loop, looked = asyncio.get_running_loop(), 0.0
