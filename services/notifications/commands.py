@@ -15,6 +15,7 @@ from pydantic import Field
 
 from services.notifications import addressing, adjusting, hours, leaving, outlets, preferences, why, words
 from services.notifications.model import SERVICE, NoticeState, moves
+from services.notifications.own import own_act
 from services.notifications.replies import InboxReply, NoticeReply
 from shared import access
 from shared.access import Denial, Permit
@@ -84,7 +85,7 @@ def decide_inbox(asked: Asked[Inbox], seen: Snapshot) -> Change:
 
 def _looked_in_vain(asked: Asked[Inbox]) -> NewEvent:
     # An inbox is its member's own data. An empty one concerns no child, so the line is about the school itself.
-    act = preferences.own_act(asked, Action.RECEIVE)
+    act = own_act(asked, Action.RECEIVE)
     return NewEvent(Viewed(query="inbox", things=0), school_subject(asked.school), act, producer="notifications")
 
 

@@ -1,4 +1,4 @@
-"""What a member does with its own addresses rests on no grant: it concerns nobody else."""
+"""What a person does with its own addresses, notices and preferences rests on no grant: it concerns nobody else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.unit import Asked
 
 
 def own_act(asked: Asked[Any], action: Action) -> Act:
-    """Returns the act of a person on its own addresses, or raises Denial for what is no person."""
+    """Returns the act of a person on what is its own: no grant is needed. Raises Denial for what is no person."""
     actor = asked.actor
     if actor.kind is not ActorKind.PERSON:
         view = View(school_subject(asked.school), None, (), fresh=True)

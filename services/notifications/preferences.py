@@ -11,14 +11,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from services.notifications.model import ALWAYS
+from services.notifications.own import own_act
 from services.notifications.replies import Language, PreferencesReply, PreferencesSetReply
 from services.notifications.rules import BY_KIND, is_fixed
 from services.notifications.times import Pace, Quiet, Times, Usual, read_usual
 from shared.db import encode
 from shared.errors import Problem, ProblemType
-from shared.events.base import Act, NewEvent, Viewed
+from shared.events.base import NewEvent, Viewed
 from shared.events.notifications import Channel, PreferencesSet
-from shared.events.words import Action, Basis, Category, school_subject
+from shared.events.words import Action, school_subject
 from shared.text import Code
 from shared.unit import Asked, Change, Endpoint, Query, Request, Row, Snapshot, stale
 
@@ -106,22 +107,6 @@ class SetPreferences(Request):
 
 class OwnPreferences(Query):
     """The asking person's preferences."""
-
-
-def own_act(asked: Asked[Any], action: Action) -> Act:
-    """Returns the act of a member on what is its own: no grant is needed, and it concerns no child."""
-    actor = asked.actor
-    return Act(
-        actor=actor.id,
-        kind=actor.kind,
-        door=actor.door,
-        operator=actor.operator,
-        on_behalf_of=actor.on_behalf_of,
-        purpose=asked.body.purpose,
-        action=action,
-        category=Category.CONTACT,
-        basis=Basis.OWN_DATA,
-    )
 
 
 def decide_set(asked: Asked[SetPreferences], seen: Snapshot) -> Change:

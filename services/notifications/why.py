@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from services.notifications.adjusting import audience_of
-from services.notifications.preferences import own_act
+from services.notifications.own import own_act
 from services.notifications.replies import WhyReply
 from services.notifications.rules import BY_KIND, is_fixed
 from services.notifications.times import HERE, Pace

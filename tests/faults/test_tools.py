@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from tests.support.clients import connected
 
 SLUG = "faults-tools"
 pytestmark = pytest.mark.timeout(240)
-LONG = pytest.mark.skipif(not os.environ.get("SAMEN_LONG"), reason="waits for the clock: SAMEN_LONG=1 plays it")
 
 
 @pytest.fixture
@@ -33,7 +31,6 @@ async def app(stage: Stage, door: Door, tmp_path: Path) -> AsyncIterator[App]:
         yield made
 
 
-@LONG
 async def test_a_paused_gate_holds_nobody_up_and_the_answer_says_that_it_did_not_confirm(app: App) -> None:
     kid, _ = app.school.kids
     await proposed(app, kid)
@@ -50,7 +47,6 @@ async def test_a_paused_gate_holds_nobody_up_and_the_answer_says_that_it_did_not
     assert len(await app.lines()) == 1, "what happened while it slept is not put out after the withdrawal"
 
 
-@LONG
 async def test_where_a_tools_stream_does_not_answer_the_tool_is_named(app: App, stage: Stage) -> None:
     kid, _ = app.school.kids
     await proposed(app, kid)

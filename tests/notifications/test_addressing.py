@@ -194,9 +194,11 @@ async def test_anothers_address_is_not_there(house: House) -> None:
     assert (await shown(house, OTHER))["addresses"] == []
 
 
-async def test_who_is_no_person_has_no_addresses(house: House) -> None:
+async def test_who_is_no_person_has_neither_addresses_nor_preferences(house: House) -> None:
     with pytest.raises(Problem, match="may not"):
         await ask(house, "add-address", AddAddress(channel=Channel.MAIL, target=OWN), kind=ActorKind.TOOL)
+    with pytest.raises(Problem, match="may not"):
+        await ask(house, "preferences", OwnPreferences(purpose=Purpose.OWN_DATA), kind=ActorKind.TOOL)
 
 
 @pytest.mark.parametrize(
